@@ -1,0 +1,115 @@
+//! Where the cities are: degrees north and east, from general knowledge, not from the table under test.
+
+/// Name as in the table, ISO country, latitude, longitude.
+pub(super) const CITIES: &[(&str, &str, f64, f64)] = &[
+    ("Abu Dhabi", "AE", 24.4539, 54.3773),
+    ("Amsterdam", "NL", 52.3676, 4.9041),
+    ("Ashburn (Virginia)", "US", 39.0438, -77.4874),
+    ("Athens", "GR", 37.9838, 23.7275),
+    ("Atlanta (Georgia)", "US", 33.7490, -84.3880),
+    ("Auckland", "NZ", -36.8485, 174.7633),
+    ("Bangkok", "TH", 13.7563, 100.5018),
+    ("Beijing", "CN", 39.9042, 116.4074),
+    ("Berlin", "DE", 52.5200, 13.4050),
+    ("Boardman (Oregon)", "US", 45.8399, -119.7006),
+    ("Boydton (Virginia)", "US", 36.6676, -78.3875),
+    ("Brandenburg", "DE", 52.4125, 12.5316),
+    ("Brussels", "BE", 50.8503, 4.3517),
+    ("Busan", "KR", 35.1796, 129.0756),
+    ("Calgary", "CA", 51.0447, -114.0719),
+    ("Canberra", "AU", -35.2809, 149.1300),
+    ("Cape Town", "ZA", -33.9249, 18.4241),
+    ("Cardiff", "GB", 51.4816, -3.1791),
+    ("Changhua County", "TW", 24.0517, 120.5161),
+    ("Chennai", "IN", 13.0827, 80.2707),
+    ("Cheyenne (Wyoming)", "US", 41.1400, -104.8202),
+    ("Chicago (Illinois)", "US", 41.8781, -87.6298),
+    ("Columbus (Ohio)", "US", 39.9612, -82.9988),
+    ("Copenhagen", "DK", 55.6761, 12.5683),
+    ("Council Bluffs (Iowa)", "US", 41.2619, -95.8608),
+    ("Dallas (Texas)", "US", 32.7767, -96.7970),
+    ("Dammam", "SA", 26.4207, 50.0888),
+    ("Delhi", "IN", 28.6139, 77.2090),
+    ("Des Moines (Iowa)", "US", 41.5868, -93.6250),
+    ("Doha", "QA", 25.2854, 51.5310),
+    ("Douglas County (Georgia)", "US", 33.7515, -84.7477),
+    ("Dubai", "AE", 25.2048, 55.2708),
+    ("Dublin", "IE", 53.3498, -6.2603),
+    ("Eemshaven", "NL", 53.4386, 6.8355),
+    ("Frankfurt", "DE", 50.1109, 8.6821),
+    ("Gavle", "SE", 60.6749, 17.1413),
+    ("Geneva", "CH", 46.2044, 6.1432),
+    ("Hamina", "FI", 60.5697, 27.1979),
+    ("Hong Kong", "HK", 22.3193, 114.1694),
+    ("Hyderabad", "IN", 17.3850, 78.4867),
+    ("Jakarta", "ID", -6.2088, 106.8456),
+    ("Jamnagar", "IN", 22.4707, 70.0577),
+    ("Johannesburg", "ZA", -26.2041, 28.0473),
+    ("Jurong West", "SG", 1.3404, 103.7090),
+    ("Kuala Lumpur", "MY", 3.1390, 101.6869),
+    ("Las Vegas (Nevada)", "US", 36.1699, -115.1398),
+    ("London", "GB", 51.5074, -0.1278),
+    ("Los Angeles (California)", "US", 34.0522, -118.2437),
+    ("Madrid", "ES", 40.4168, -3.7038),
+    ("Manama", "BH", 26.2285, 50.5860),
+    ("Marseille", "FR", 43.2965, 5.3698),
+    ("Melbourne", "AU", -37.8136, 144.9631),
+    ("Milan", "IT", 45.4642, 9.1900),
+    ("Moncks Corner (South Carolina)", "US", 33.1960, -80.0131),
+    ("Montreal", "CA", 45.5019, -73.5674),
+    ("Mumbai", "IN", 19.0760, 72.8777),
+    ("Nagpur", "IN", 21.1458, 79.0882),
+    ("Osaka", "JP", 34.6937, 135.5023),
+    ("Osasco (Sao Paulo)", "BR", -23.5329, -46.7920),
+    ("Oslo", "NO", 59.9139, 10.7522),
+    ("Paris", "FR", 48.8566, 2.3522),
+    ("Phoenix (Arizona)", "US", 33.4484, -112.0740),
+    ("Pryor (Oklahoma)", "US", 36.3084, -95.3169),
+    ("Pune", "IN", 18.5204, 73.8567),
+    ("Quebec City", "CA", 46.8139, -71.2080),
+    ("Queretaro", "MX", 20.5888, -100.3899),
+    ("Quincy (Washington)", "US", 47.2343, -119.8526),
+    ("Rio de Janeiro", "BR", -22.9068, -43.1729),
+    ("Salt Lake City (Utah)", "US", 40.7608, -111.8910),
+    ("San Antonio (Texas)", "US", 29.4241, -98.4936),
+    ("San Francisco (California)", "US", 37.7749, -122.4194),
+    ("San Francisco (N. California)", "US", 37.7749, -122.4194),
+    ("Santiago", "CL", -33.4489, -70.6693),
+    ("Sao Paulo", "BR", -23.5505, -46.6333),
+    ("Seoul", "KR", 37.5665, 126.9780),
+    ("Shanghai", "CN", 31.2304, 121.4737),
+    ("Singapore", "SG", 1.3521, 103.8198),
+    ("St. Ghislain", "BE", 50.4483, 3.8189),
+    ("Stavanger", "NO", 58.9700, 5.7331),
+    ("Stockholm", "SE", 59.3293, 18.0686),
+    ("Sydney", "AU", -33.8688, 151.2093),
+    ("Taipei", "TW", 25.0330, 121.5654),
+    ("Tel Aviv", "IL", 32.0853, 34.7818),
+    ("The Dalles (Oregon)", "US", 45.5946, -121.1787),
+    ("Tokyo", "JP", 35.6762, 139.6503),
+    ("Toronto", "CA", 43.6532, -79.3832),
+    ("Turin", "IT", 45.0703, 7.6869),
+    ("Vienna", "AT", 48.2082, 16.3738),
+    ("Warsaw", "PL", 52.2297, 21.0122),
+    ("Zaragoza", "ES", 41.6488, -0.8891),
+    ("Zhangjiakou (Hebei)", "CN", 40.7686, 114.8863),
+    ("Zhongwei (Ningxia)", "CN", 37.5002, 105.1968),
+    ("Zurich", "CH", 47.3769, 8.5417),
+];
+
+const EARTH_RADIUS_KM: f64 = 6_371.0;
+
+/// Great-circle distance between two places (latitude, longitude), by the haversine formula.
+pub(super) fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let (phi_a, phi_b) = (a.0.to_radians(), b.0.to_radians());
+    let (d_phi, d_lambda) = (phi_b - phi_a, (b.1 - a.1).to_radians());
+    let h = (d_phi / 2.0).sin().powi(2) + phi_a.cos() * phi_b.cos() * (d_lambda / 2.0).sin().powi(2);
+    2.0 * EARTH_RADIUS_KM * h.sqrt().asin()
+}
+
+/// Whether a place is where a region of that city may be; `None` for a city that the table above does not know.
+pub(super) fn is_near(city: &str, iso_country: &str, place: (f64, f64)) -> Option<bool> {
+    const FAR_KM: f64 = 60.0;
+    let (.., latitude, longitude) = CITIES.iter().find(|(name, iso, ..)| *name == city && *iso == iso_country)?;
+    Some(distance_km((*latitude, *longitude), place) <= FAR_KM)
+}

@@ -1,0 +1,5 @@
+use sci_core::quantity::{Pue, Watts};
+
+fn main() {
+    let _ = Watts::ZERO + Pue::IDEAL;
+}
