@@ -1,0 +1,163 @@
+//! `grid`: where carbon intensity comes from.
+
+use std::{path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use sci_core::intensity::{Freshness, Quality, Scope, Signal, SignalKind};
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, TextDuration, value, zone};
+
+/// Looking at files more often only costs.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where carbon intensity comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GridConfig {
+    /// The one kind of intensity that is used. Values of another kind are never compared with it.
+    pub signal: SignalConfig,
+    /// Files with intensities, strongest first.
+    pub files: Vec<FileSourceConfig>,
+    /// A value counts in full until it is this old, from the end of its slot.
+    pub fresh_for: TextDuration,
+    /// A value this old is not used any more; between the two its weight falls evenly.
+    pub stale_after: TextDuration,
+    /// Use the embedded annual average of the zone where no file has a usable value. Only for the signal
+    /// average and lifecycle, which is what the annual values are.
+    pub annual_fallback: bool,
+    /// How often files are looked at.
+    pub poll_interval: TextDuration,
+}
+
+/// A kind of intensity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SignalConfig {
+    /// Average of all generation, or of the plant that answers to a change of load.
+    pub kind: SignalKindConfig,
+    /// With the making of fuel and plant (lifecycle), or what leaves the stack (direct).
+    pub scope: ScopeConfig,
+}
+
+/// Average or marginal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignalKindConfig {
+    /// Of all generation.
+    #[default]
+    Average,
+    /// Of the generation that follows a change of load.
+    Marginal,
+}
+
+/// Lifecycle or direct.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopeConfig {
+    /// With fuel supply, construction and decommissioning.
+    #[default]
+    Lifecycle,
+    /// Combustion only.
+    Direct,
+}
+
+/// How well a value is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum QualityConfig {
+    /// Metered.
+    Measured,
+    /// Estimated by the publisher.
+    #[default]
+    Estimated,
+    /// From a model of ours.
+    Modelled,
+    /// A forecast.
+    Forecast,
+    /// Typical for the hour.
+    Typical,
+}
+
+/// One file with intensities: CSV or JSON, watched and reloaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileSourceConfig {
+    /// Path of the file; the ending .json means JSON, anything else CSV.
+    pub path: PathBuf,
+    /// Zone of files that have no zone column.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Kind and scope of files that do not say. The default is what `grid.signal` asks for.
+    #[serde(default)]
+    pub signal: Option<SignalConfig>,
+    /// Quality of files that do not say.
+    #[serde(default)]
+    pub quality: QualityConfig,
+}
+
+impl Default for GridConfig {
+    fn default() -> Self {
+        Self {
+            signal: SignalConfig::default(),
+            files: Vec::new(),
+            fresh_for: TextDuration::from_secs(3_600),
+            stale_after: TextDuration::from_secs(6 * 3_600),
+            annual_fallback: true,
+            poll_interval: TextDuration::from_secs(1),
+        }
+    }
+}
+
+impl GridConfig {
+    /// The signal in the model's type.
+    pub fn signal(&self) -> Signal {
+        self.signal.into()
+    }
+
+    /// The ageing rule in the model's type.
+    pub fn freshness(&self) -> Freshness {
+        Freshness { fresh_for: self.fresh_for.get(), stale_after: self.stale_after.get() }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.stale_after < self.fresh_for {
+            return Err(value("grid.staleAfter", "make it at least as long as grid.freshFor"));
+        }
+        if self.poll_interval.get() < MIN_POLL_INTERVAL {
+            return Err(value("grid.pollInterval", "make it 100ms or longer"));
+        }
+        for (index, file) in self.files.iter().enumerate() {
+            if let Some(name) = &file.zone {
+                zone(&format!("grid.files[{index}].zone"), name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<SignalConfig> for Signal {
+    fn from(SignalConfig { kind, scope }: SignalConfig) -> Self {
+        let kind = match kind {
+            SignalKindConfig::Average => SignalKind::Average,
+            SignalKindConfig::Marginal => SignalKind::Marginal,
+        };
+        let scope = match scope {
+            ScopeConfig::Lifecycle => Scope::Lifecycle,
+            ScopeConfig::Direct => Scope::Direct,
+        };
+        Self { kind, scope }
+    }
+}
+
+impl From<QualityConfig> for Quality {
+    fn from(quality: QualityConfig) -> Self {
+        match quality {
+            QualityConfig::Measured => Self::Measured,
+            QualityConfig::Estimated => Self::Estimated,
+            QualityConfig::Modelled => Self::Modelled,
+            QualityConfig::Forecast => Self::Forecast,
+            QualityConfig::Typical => Self::Typical,
+        }
+    }
+}

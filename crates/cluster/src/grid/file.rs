@@ -1,0 +1,90 @@
+//! Intensities from a file that may be replaced at any time.
+
+use std::{
+    fs::File,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use sci_core::intensity::{Quality, Signal, Zone};
+use tokio::task;
+
+use super::{Answer, IntensitySource, ParseContext, RowProblem, SourceError, parse_csv, parse_json};
+use crate::config::{FileSourceConfig, GridConfig};
+
+/// Ten years of hours in ten zones fit.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// A CSV or JSON file. Its content is compared, not its time stamp: a mounted `ConfigMap` is replaced through a
+/// symbolic link, an editor by renaming, and both are seen.
+#[derive(Debug)]
+pub struct FileSource {
+    path: PathBuf,
+    name: String,
+    context: ParseContext,
+    period: Duration,
+    /// Hash of what was read last, whether it could be used or not.
+    seen: Option<u64>,
+}
+
+impl FileSource {
+    /// A file as configured; nothing is read yet.
+    pub fn new(file: &FileSourceConfig, grid: &GridConfig) -> Self {
+        let name = file.path.file_name().map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
+        let context = ParseContext {
+            zone: file.zone.as_deref().and_then(|zone| Zone::new(zone).ok()),
+            signal: file.signal.map_or_else(|| grid.signal(), Signal::from),
+            quality: Quality::from(file.quality),
+            source: name.as_str().into(),
+        };
+        Self { path: file.path.clone(), name, context, period: grid.poll_interval.get(), seen: None }
+    }
+
+    async fn read_if_changed(&mut self, now: Timestamp) -> Result<Option<Answer>, SourceError> {
+        let content = read_limited(&self.path).await.inspect_err(|_| self.seen = None)?;
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&content);
+        if self.seen.replace(hash) == Some(hash) {
+            return Ok(None);
+        }
+        let json = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        let parse = if json { parse_json } else { parse_csv };
+        parse(&content, &self.context, now).map(Some).map_err(|RowProblem { line, problem }| SourceError::Malformed {
+            path: self.path.clone(),
+            line,
+            problem,
+        })
+    }
+}
+
+impl IntensitySource for FileSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn period(&self) -> Duration {
+        self.period
+    }
+
+    fn poll(&mut self, now: Timestamp) -> BoxFuture<'_, Result<Option<Answer>, SourceError>> {
+        self.read_if_changed(now).boxed()
+    }
+}
+
+async fn read_limited(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let owned = path.to_owned();
+    let read = task::spawn_blocking(move || {
+        let mut content = Vec::new();
+        File::open(owned)?.take(MAX_BYTES + 1).read_to_end(&mut content)?;
+        Ok(content)
+    });
+    let content = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    let content = content.map_err(|source| SourceError::Read { path: path.to_owned(), source })?;
+    if u64::try_from(content.len()).is_ok_and(|length| length <= MAX_BYTES) {
+        return Ok(content);
+    }
+    Err(SourceError::TooLarge { path: path.to_owned(), limit: MAX_BYTES })
+}

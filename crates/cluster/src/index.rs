@@ -1,0 +1,247 @@
+//! The single writer's state: what the API server and the grid sources said, and the snapshot that follows.
+//!
+//! Pure and synchronous. Sums are kept in integers, so the order of events leaves no trace: an index that saw a
+//! thousand changes equals one that was built from the final objects.
+
+mod nodes;
+mod pods;
+
+use std::{mem, sync::Arc};
+
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHashSet};
+use sci_core::intensity::Series;
+
+use self::{nodes::NodeTable, pods::PodTable};
+use crate::{
+    config::{ConfigError, ModelConfig},
+    grid::Grid,
+    identity::{RefusedAnnotation, Resolver},
+    objects::{DefaultRequests, NamespaceView, NodeView, PodUid, PodView},
+    snapshot::{Slot, Snapshot},
+};
+
+/// What is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// Nodes.
+    Node,
+    /// Pods.
+    Pod,
+    /// Namespaces.
+    Namespace,
+}
+
+impl ObjectKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Node, Self::Pod, Self::Namespace];
+
+    /// As in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Pod => "pod",
+            Self::Namespace => "namespace",
+        }
+    }
+}
+
+/// What a pod event meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodChange {
+    /// Nothing that is kept has changed.
+    None,
+    /// The pod was not on any node before and is now on this one.
+    Bound(Slot),
+    /// Its request or its node changed.
+    Changed,
+    /// It was deleted or has finished.
+    Gone,
+}
+
+/// The state. One task owns it.
+#[derive(Debug)]
+pub struct Index {
+    resolver: Resolver,
+    defaults: DefaultRequests,
+    nodes: NodeTable,
+    pods: PodTable,
+    namespaces: Namespaces,
+    grid: Grid,
+    listed: [bool; 3],
+    /// By grid source: whether it has spoken, or failed to.
+    asked: Vec<bool>,
+    generation: u64,
+    dirty: bool,
+}
+
+/// Namespaces that opted out, and whether the list in progress has named them.
+#[derive(Debug)]
+struct Namespaces {
+    configured: FxHashSet<Arc<str>>,
+    opted_out: FxHashMap<Arc<str>, bool>,
+    published: Arc<FxHashSet<Arc<str>>>,
+}
+
+impl Index {
+    /// Empty, with the configuration's rules.
+    pub fn new(config: &ModelConfig) -> Result<Self, ConfigError> {
+        let configured: FxHashSet<Arc<str>> =
+            config.opt_out.namespaces.iter().map(|name| Arc::from(name.as_str())).collect();
+        Ok(Self {
+            resolver: Resolver::new(config)?,
+            defaults: config.score.default_requests(),
+            nodes: NodeTable::default(),
+            pods: PodTable::default(),
+            namespaces: Namespaces {
+                published: Arc::new(configured.clone()),
+                configured,
+                opted_out: FxHashMap::default(),
+            },
+            grid: Grid::new(&config.grid),
+            listed: [false; 3],
+            asked: vec![false; config.grid.files.len()],
+            generation: 0,
+            dirty: true,
+        })
+    }
+
+    /// A node was added or changed. Returns annotations that could not be used, unless they were reported before.
+    pub fn apply_node(&mut self, node: &NodeView, now: Timestamp) -> Vec<RefusedAnnotation> {
+        let Some(name) = node.metadata.name.as_deref() else { return Vec::new() };
+        let mut identity = self.resolver.resolve(node);
+        if let Some((zone, index)) = identity.zone.as_ref().map(|zone| self.grid.place(zone, now)) {
+            identity.zone = Some(zone);
+            identity.zone_index = Some(index);
+        }
+        let (changed, refused) = self.nodes.apply(name, identity);
+        self.dirty |= changed;
+        refused
+    }
+
+    /// A node was deleted. Pods on it are remembered until they are deleted too.
+    pub fn delete_node(&mut self, name: &str) {
+        self.dirty |= self.nodes.delete(name);
+    }
+
+    /// A pod was added or changed.
+    pub fn apply_pod(&mut self, pod: &PodView) -> PodChange {
+        let Some(uid) = pod.metadata.uid.as_deref().map(PodUid::new) else { return PodChange::None };
+        if pod.is_terminated() {
+            return self.delete_pod(uid);
+        }
+        let change = self.pods.apply(uid, pod, &self.defaults, &mut self.nodes);
+        self.dirty |= change != PodChange::None;
+        change
+    }
+
+    /// A pod was deleted. [`PodChange::Gone`] even if it was on no node: it may have been assumed on one.
+    pub fn delete_pod(&mut self, uid: PodUid) -> PodChange {
+        self.dirty |= self.pods.delete(uid, &mut self.nodes);
+        PodChange::Gone
+    }
+
+    /// A namespace was added or changed.
+    pub fn apply_namespace(&mut self, namespace: &NamespaceView) {
+        let Some(name) = namespace.metadata.name.as_deref() else { return };
+        if namespace.opted_out() {
+            let known = self.namespaces.opted_out.insert(name.into(), true);
+            self.namespaces_changed(known.is_none());
+        } else {
+            self.delete_namespace(name);
+        }
+    }
+
+    /// A namespace was deleted.
+    pub fn delete_namespace(&mut self, name: &str) {
+        let known = self.namespaces.opted_out.remove(name);
+        self.namespaces_changed(known.is_some());
+    }
+
+    /// An object of this name (a pod: of this UID) exists but cannot be read: what is known of it stays.
+    pub fn keep(&mut self, kind: ObjectKind, name: &str) {
+        match kind {
+            ObjectKind::Node => self.nodes.keep(name),
+            ObjectKind::Pod => self.pods.keep(PodUid::new(name)),
+            ObjectKind::Namespace => {
+                self.namespaces.opted_out.entry(name.into()).and_modify(|seen| *seen = true);
+            }
+        }
+    }
+
+    /// A full list begins.
+    pub fn begin_list(&mut self, kind: ObjectKind) {
+        match kind {
+            ObjectKind::Node => self.nodes.begin_list(),
+            ObjectKind::Pod => self.pods.begin_list(),
+            ObjectKind::Namespace => self.namespaces.opted_out.values_mut().for_each(|seen| *seen = false),
+        }
+    }
+
+    /// A full list is complete: what it did not name is gone.
+    pub fn end_list(&mut self, kind: ObjectKind) {
+        let removed = match kind {
+            ObjectKind::Node => self.nodes.end_list(),
+            ObjectKind::Pod => self.pods.end_list(&mut self.nodes),
+            ObjectKind::Namespace => {
+                let before = self.namespaces.opted_out.len();
+                self.namespaces.opted_out.retain(|_, seen| mem::take(seen));
+                let removed = before != self.namespaces.opted_out.len();
+                self.namespaces_changed(removed);
+                removed
+            }
+        };
+        let position = ObjectKind::ALL.iter().position(|&known| known == kind);
+        let listed = position.and_then(|position| self.listed.get_mut(position));
+        let first = listed.is_some_and(|listed| !mem::replace(listed, true));
+        self.dirty |= removed || first;
+    }
+
+    /// Whether a full list of this kind was applied once.
+    pub fn listed(&self, kind: ObjectKind) -> bool {
+        ObjectKind::ALL.iter().zip(self.listed).any(|(&known, listed)| known == kind && listed)
+    }
+
+    /// Grid source number `source` spoke; files come first, in the order of the configuration.
+    pub fn replace_series(&mut self, source: usize, series: Vec<Series>, now: Timestamp) {
+        self.grid.replace(source, series);
+        self.evaluate_zones(now);
+        self.source_asked(source);
+    }
+
+    /// A grid source was asked, even if in vain: the first snapshot need not wait for it any longer.
+    pub fn source_asked(&mut self, source: usize) {
+        self.dirty |= self.asked.get_mut(source).is_some_and(|asked| !mem::replace(asked, true));
+    }
+
+    /// Time has passed: other slots may be the current ones.
+    pub fn evaluate_zones(&mut self, now: Timestamp) {
+        self.dirty |= self.grid.evaluate(now);
+    }
+
+    /// A snapshot of the present state, if anything changed since the last one.
+    pub fn publish(&mut self, now: Timestamp) -> Option<Arc<Snapshot>> {
+        if !mem::take(&mut self.dirty) {
+            return None;
+        }
+        self.generation += 1;
+        Some(Arc::new(Snapshot {
+            generation: self.generation,
+            synced: self.listed == [true; 3] && self.asked.iter().all(|&asked| asked),
+            published_at: now,
+            names: Arc::clone(self.nodes.names()),
+            nodes: self.nodes.records().clone(),
+            zones: Arc::clone(self.grid.table()),
+            opted_out: Arc::clone(&self.namespaces.published),
+            pods: self.pods.len(),
+        }))
+    }
+
+    fn namespaces_changed(&mut self, changed: bool) {
+        if changed {
+            let all = self.namespaces.configured.iter().chain(self.namespaces.opted_out.keys());
+            self.namespaces.published = Arc::new(all.cloned().collect());
+            self.dirty = true;
+        }
+    }
+}

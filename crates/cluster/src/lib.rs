@@ -1,0 +1,30 @@
+//! Kubernetes objects and grid files in, one immutable Snapshot out.
+//!
+//! ```text
+//! API server --watch--> observer --events--> index (one writer) --publish--> Snapshot <--load-- any number of readers
+//! grid files --poll---> observer ----------------^
+//! ```
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`config`] | the configuration that all programs share |
+//! | [`annotations`] | every annotation and label that is read |
+//! | [`objects`] | slim views of Kubernetes objects |
+//! | [`identity`] | what a node is: grid zone, hardware, PUE, each with its origin |
+//! | [`grid`] | where intensities come from, and which one holds |
+//! | [`index`] | the single writer's state |
+//! | [`snapshot`] | what readers see |
+//! | [`assumptions`] | pods decided but not yet seen |
+//! | [`assess`] | one pod on one node: the number everywhere |
+//! | [`observer`] | the tasks that keep all of it current |
+
+pub mod annotations;
+pub mod assess;
+pub mod assumptions;
+pub mod config;
+pub mod grid;
+pub mod identity;
+pub mod index;
+pub mod objects;
+pub mod observer;
+pub mod snapshot;

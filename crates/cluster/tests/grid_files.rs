@@ -1,0 +1,90 @@
+//! Files of intensities that are replaced, broken and repaired while they are watched.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use kube_sci_cluster::{
+    config::{FileSourceConfig, GridConfig, QualityConfig},
+    grid::{Answer, FileSource, IntensitySource, SourceError},
+};
+
+use crate::fixtures::noon;
+
+fn source(path: &Path) -> FileSource {
+    let file = FileSourceConfig { path: path.to_owned(), zone: None, signal: None, quality: QualityConfig::Measured };
+    FileSource::new(&file, &GridConfig::default())
+}
+
+fn csv(value: u32) -> String {
+    format!("zone,start,value\nDE,2026-01-31T12:00:00Z,{value}\n")
+}
+
+fn value(answer: Option<Answer>) -> f64 {
+    answer.unwrap().series[0].reading_at(noon()).unwrap().value.get()
+}
+
+#[tokio::test]
+async fn a_file_speaks_when_its_content_changes_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.csv");
+    fs::write(&path, csv(100)).unwrap();
+    let mut source = source(&path);
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 100.0);
+    assert_eq!(source.poll(noon()).await.unwrap(), None);
+    fs::write(&path, csv(100)).unwrap();
+    assert_eq!(source.poll(noon()).await.unwrap(), None, "written again, not changed");
+    fs::write(&path, csv(200)).unwrap();
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 200.0);
+}
+
+#[tokio::test]
+async fn a_mounted_config_map_is_followed_through_its_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (version, intensity) in [("v1", 100), ("v2", 200)] {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("grid.csv"), csv(intensity)).unwrap();
+    }
+    symlink("v1", at("..data")).unwrap();
+    symlink("..data/grid.csv", at("grid.csv")).unwrap();
+    let mut source = source(&at("grid.csv"));
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 100.0);
+    symlink("v2", at("..data_tmp")).unwrap();
+    fs::rename(at("..data_tmp"), at("..data")).unwrap();
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 200.0);
+}
+
+#[tokio::test]
+async fn a_broken_file_is_named_with_its_line_once_and_speaks_again_when_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.json");
+    fs::write(&path, "[\n{\"zone\":").unwrap();
+    let mut source = source(&path);
+    let error = source.poll(noon()).await.unwrap_err();
+    assert!(matches!(error, SourceError::Malformed { line: 2, .. }), "{error}");
+    assert_eq!(source.poll(noon()).await.unwrap(), None, "the same broken content is no news");
+    let slot = "{\"start\":\"2026-01-31T12:00:00Z\",\"durationSeconds\":3600,\"value\":5}";
+    fs::write(&path, format!("[{{\"zone\":\"DE\",\"slots\":[{slot}]}}]")).unwrap();
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 5.0);
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_may_come_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.csv");
+    let mut source = source(&path);
+    assert!(matches!(source.poll(noon()).await, Err(SourceError::Read { .. })));
+    fs::write(&path, csv(100)).unwrap();
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 100.0);
+    fs::remove_file(&path).unwrap();
+    assert!(source.poll(noon()).await.is_err());
+    fs::write(&path, csv(100)).unwrap();
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 100.0, "back with the same content");
+}
+
+#[tokio::test]
+async fn a_huge_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.csv");
+    fs::File::create(&path).unwrap().set_len(33 << 20).unwrap();
+    assert!(matches!(source(&path).poll(noon()).await, Err(SourceError::TooLarge { .. })));
+}
