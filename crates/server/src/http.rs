@@ -73,21 +73,21 @@ pub struct Stopper {
 pub enum ServeError {
     /// Plain HTTP would be reachable from elsewhere.
     #[error(
-        "refusing plain HTTP on {address}: set listen.tls, listen on a loopback address, or allow it with \
-         listen.plainHttp: true"
+        "refusing plain HTTP on {address}: set server.tls, listen on a loopback address, or allow it with \
+         server.plainHttp: true"
     )]
     PlainHttp {
         /// Where to.
         address: SocketAddr,
     },
     /// A number that must not be zero.
-    #[error("listen.{key} must be greater than zero")]
+    #[error("server.{key} must be greater than zero")]
     Zero {
         /// Its key.
         key: &'static str,
     },
     /// The certificates cannot be used.
-    #[error("cannot use the TLS files of listen.tls")]
+    #[error("cannot use the TLS files of server.tls")]
     Tls(#[from] TlsError),
     /// The address cannot be bound.
     #[error("cannot listen on {address}")]

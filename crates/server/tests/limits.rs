@@ -23,7 +23,7 @@ async fn plain_http_off_loopback_is_refused_unless_asked_for() {
     let error = http::serve(&open, &shared(), routes).unwrap_err();
     assert!(matches!(error, ServeError::PlainHttp { .. }), "{error:?}");
     let advice = error.to_string();
-    assert!(advice.contains("listen.tls") && advice.contains("listen.plainHttp: true"), "{advice}");
+    assert!(advice.contains("server.tls") && advice.contains("server.plainHttp: true"), "{advice}");
 
     http::serve(&ListenConfig { plain_http: true, ..open }, &shared(), routes).unwrap();
     http::serve(&loopback(), &shared(), routes).unwrap();

@@ -140,7 +140,7 @@ impl PowerCurve {
     ///
     /// ```text
     /// dP = P(min(u + du, 1)) - P(u) + s * max(u + du - 1, 0)
-    /// s  = max(P(1) - P(0), (P(1) - P(0.9)) / 0.1)
+    /// s  = max over all tenths of (P(x + 0.1) - P(x)) / 0.1
     /// ```
     ///
     /// Load beyond the last thread draws no more power, it makes the work take longer. It is charged at `s` all the
@@ -161,12 +161,14 @@ impl PowerCurve {
         within + Watts::clamped(self.overload_slope() * (target - 1.0).max(0.0))
     }
 
-    /// Watts per whole node of load beyond the last thread.
+    /// Watts per whole node of load beyond the last thread: the steepest tenth of the curve, so that no state of a
+    /// node with room costs more than a crowded one.
     fn overload_slope(&self) -> f64 {
-        let [first, .., before_last, last] = self.points;
-        let mean = last.get() - first.get();
-        let end = (last.get() - before_last.get()) * 10.0;
-        mean.max(end)
+        let rises = self.points.windows(2).map(|pair| match pair {
+            [below, above] => above.get() - below.get(),
+            _ => 0.0,
+        });
+        rises.fold(0.0, f64::max) * 10.0
     }
 }
 

@@ -59,10 +59,10 @@ fn curves_without_sense_are_refused() {
 }
 
 #[test]
-fn load_beyond_the_last_thread_is_charged_at_the_steeper_slope() {
-    // Mean slope 100 W, last segment 10 W per 10 %: the mean counts.
+fn load_beyond_the_last_thread_is_charged_at_the_steepest_slope() {
+    // The first half rises by 19 W per 10 %, the end hardly: 0.2 * 190 W.
     let flat_end = curve(&[(0.0, 100.0), (0.5, 195.0), (0.9, 199.0), (1.0, 200.0)]).unwrap();
-    close(flat_end.marginal(Utilization::FULL, 0.2).get(), 20.0);
+    close(flat_end.marginal(Utilization::FULL, 0.2).get(), 38.0);
     // Last segment 50 W per 10 %: it counts. 50 W up to the end and 0.1 * 500 W beyond.
     let steep_end = curve(&[(0.0, 100.0), (0.9, 150.0), (1.0, 200.0)]).unwrap();
     close(steep_end.marginal(load(0.9), 0.2).get(), 100.0);

@@ -1,0 +1,142 @@
+//! Metrics that are read from the state itself at scrape time.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use kube_sci_cluster::{assess::Model, grid::ChainLink, snapshot::Snapshot};
+use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+/// When the scheduler last called. Before its first call: when this was made.
+#[derive(Debug, Clone)]
+pub struct LastCall(Arc<AtomicI64>);
+
+impl LastCall {
+    /// Counts from `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self(Arc::new(AtomicI64::new(now.as_millisecond())))
+    }
+
+    /// The scheduler called at `now`.
+    pub fn set(&self, now: Timestamp) {
+        self.0.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Seconds from the last call to `now`.
+    pub fn idle_seconds(&self, now: Timestamp) -> f64 {
+        let last = Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap_or(now);
+        now.duration_since(last).as_secs_f64().max(0.0)
+    }
+}
+
+/// Registers the figures of the snapshot and the time since the last call.
+pub fn register(registry: &MetricsRegistry, model: &Model, last_call: LastCall) {
+    registry.register_collector(Box::new(State { model: model.clone(), last_call }), specs());
+}
+
+#[derive(Debug)]
+struct State {
+    model: Model,
+    last_call: LastCall,
+}
+
+const GENERATION: Spec = gauge("kube_sci_snapshot_generation", None, &[], "Snapshots published since start");
+const AGE: Spec = gauge("kube_sci_snapshot_age", Some(Unit::Seconds), &[], "Time since the snapshot was published");
+const SYNCED: Spec = gauge("kube_sci_snapshot_synced", None, &[], "1 once nodes, pods and namespaces were all listed");
+const NODES: Spec = gauge("kube_sci_snapshot_nodes", None, &[], "Nodes in the snapshot");
+const PODS: Spec = gauge("kube_sci_snapshot_pods", None, &[], "Bound, unfinished pods in the snapshot");
+const ZONES: Spec = gauge(
+    "kube_sci_snapshot_zones",
+    None,
+    &["link"],
+    "Grid zones of the nodes, by the link of the source chain that answers for them",
+);
+const ASSUMED: Spec = gauge("kube_sci_assumptions_held", None, &[], "Decided pods not yet seen on a node");
+const UNASSUMED: Spec = Spec {
+    name: "kube_sci_assumptions_refused",
+    unit: None,
+    labels: &[],
+    help: "Decided pods that were not assumed on any node: too many equal nodes, or too many pods",
+};
+const IDLE: Spec =
+    gauge("kube_sci_extender_idle", Some(Unit::Seconds), &[], "Time since the scheduler last called, or since start");
+
+const fn gauge(name: &'static str, unit: Option<Unit>, labels: &'static [&'static str], help: &'static str) -> Spec {
+    Spec { name, unit, labels, help }
+}
+
+fn specs() -> impl Iterator<Item = (Spec, MetricType)> {
+    let gauges = [GENERATION, AGE, SYNCED, NODES, PODS, ZONES, ASSUMED, IDLE];
+    gauges.map(|spec| (spec, MetricType::Gauge)).into_iter().chain([(UNASSUMED, MetricType::Counter)])
+}
+
+impl Collector for State {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let (now, snapshot) = (Timestamp::now(), self.model.snapshot.load());
+        let mut plain = |spec: &Spec, value: f64| {
+            let help = format!("{}.", spec.help);
+            let metric = encoder.encode_descriptor(spec.name, &help, spec.unit.as_ref(), MetricType::Gauge)?;
+            ConstGauge::new(value).encode(metric)
+        };
+        plain(&GENERATION, float(snapshot.generation()))?;
+        plain(&AGE, now.duration_since(snapshot.published_at()).as_secs_f64())?;
+        plain(&SYNCED, f64::from(u8::from(snapshot.synced())))?;
+        plain(&NODES, count(snapshot.node_count()))?;
+        plain(&PODS, count(snapshot.pod_count()))?;
+        plain(&ASSUMED, count(self.model.assumptions.load().len()))?;
+        plain(&IDLE, self.last_call.idle_seconds(now))?;
+        encode_zones(&mut encoder, &snapshot)?;
+        encode_refused(&mut encoder, self.model.assumptions.refused())
+    }
+}
+
+fn encode_zones(encoder: &mut DescriptorEncoder, snapshot: &Snapshot) -> fmt::Result {
+    let help = format!("{}.", ZONES.help);
+    let mut metric = encoder.encode_descriptor(ZONES.name, &help, None, MetricType::Gauge)?;
+    for link in ChainLink::ALL {
+        let zones = snapshot.zones().iter().filter(|zone| zone.link() == link).count();
+        ConstGauge::new(count(zones)).encode(metric.encode_family(&[("link", link.as_str())])?)?;
+    }
+    Ok(())
+}
+
+fn encode_refused(encoder: &mut DescriptorEncoder, refused: u64) -> fmt::Result {
+    let help = format!("{}.", UNASSUMED.help);
+    let metric = encoder.encode_descriptor(UNASSUMED.name, &help, None, MetricType::Counter)?;
+    ConstCounter::new(refused).encode(metric)
+}
+
+fn count(items: usize) -> f64 {
+    u32::try_from(items).map_or(f64::INFINITY, f64::from)
+}
+
+#[allow(clippy::cast_precision_loss)] // a generation beyond 2^53 is centuries away
+fn float(generation: u64) -> f64 {
+    generation as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idleness_counts_from_the_last_call_and_never_backwards() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let last_call = LastCall::new(at(100));
+        assert!((last_call.idle_seconds(at(130)) - 30.0).abs() < 1e-9);
+        last_call.set(at(120));
+        last_call.set(at(110));
+        assert!((last_call.idle_seconds(at(130)) - 10.0).abs() < 1e-9);
+        assert!(last_call.idle_seconds(at(90)).abs() < 1e-9);
+    }
+}

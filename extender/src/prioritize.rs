@@ -1,0 +1,200 @@
+//! `POST /v1/prioritize`: a score from 0 to 10 for each candidate.
+//!
+//! One pass: read the pod, look every candidate up in the snapshot, work out what the pod would cost there, score,
+//! answer. No I/O and no lock; a decision that the recorder has no room for is dropped and counted.
+
+use std::{cell::RefCell, sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+use kube_sci_cluster::{
+    assess::{View, assess_named},
+    assumptions::MAX_NODES_PER_POD,
+    objects::{PodOwner, PodUid},
+    snapshot::{Slot, Snapshot},
+};
+use sci_core::node::{Cost, NeutralReason, PodDemand, Score, ScoreScratch, score};
+use tracing::field::Empty;
+
+use crate::{
+    config::Mode,
+    decisions::{Candidate, Decision, PodKey, Terms},
+    metrics::{NoOpinion, Verb},
+    pod::Pod,
+    state::State,
+    wire::{self, NO_OPINION, Request, WireError},
+};
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Buffers of one worker thread.
+#[derive(Debug, Default)]
+struct Scratch {
+    costs: Vec<Option<Cost>>,
+    score: ScoreScratch,
+    best: Vec<(Slot, f64)>,
+}
+
+/// One pod in front of its candidates.
+struct Question<'q> {
+    pod: &'q Pod<'q>,
+    uid: PodUid,
+    demand: PodDemand,
+    request: &'q Request<'q>,
+    view: View<'q>,
+}
+
+enum Answer {
+    Scored(Vec<u8>),
+    Neutral(NoOpinion),
+}
+
+/// Answers one call: a `HostPriorityList` for the nodes of the request, `[]` where there is no opinion.
+///
+/// # Errors
+/// [`WireError`] for a body that is no request.
+pub fn prioritize(state: &State, body: &[u8], now: Timestamp) -> Result<Vec<u8>, WireError> {
+    let span = tracing::info_span!("prioritize", candidates = Empty, outcome = Empty).entered();
+    let started = Instant::now();
+    let answered = wire::parse(body).and_then(|request| {
+        span.record("candidates", request.candidates.len());
+        state.metrics.observe_candidates(Verb::Prioritize, request.candidates.len());
+        answer(state, &request, now)
+    });
+    let outcome = match &answered {
+        Ok(Answer::Scored(_)) => "scored",
+        Ok(Answer::Neutral(reason)) => {
+            state.metrics.scores.neutral_answers.inc(reason.as_str());
+            "neutral"
+        }
+        Err(error) => {
+            state.metrics.malformed_requests.inc(error.kind());
+            "error"
+        }
+    };
+    span.record("outcome", outcome);
+    state.metrics.prioritize_requests.inc(outcome);
+    state.metrics.handling_seconds.observe(Verb::Prioritize.as_str(), started.elapsed().as_secs_f64());
+    answered.map(|answer| match answer {
+        Answer::Scored(list) => list,
+        Answer::Neutral(_) => NO_OPINION.to_vec(),
+    })
+}
+
+fn answer(state: &State, request: &Request<'_>, now: Timestamp) -> Result<Answer, WireError> {
+    let pod = Pod::parse(request.pod)?;
+    let read = state.model.read();
+    if let Some(reason) = no_opinion(read.snapshot(), &pod, request) {
+        return Ok(Answer::Neutral(reason));
+    }
+    let demand = pod.spec().requests(&state.default_requests).demand();
+    let question = Question { pod: &pod, uid: PodUid::new(pod.uid()), demand, request, view: read.view(now) };
+    Ok(SCRATCH.with_borrow_mut(|scratch| rank(state, &question, scratch)))
+}
+
+/// Why the candidates are not even looked at.
+fn no_opinion(snapshot: &Snapshot, pod: &Pod<'_>, request: &Request<'_>) -> Option<NoOpinion> {
+    if request.candidates.is_empty() {
+        Some(NoOpinion::NoCandidates)
+    } else if !snapshot.synced() {
+        Some(NoOpinion::NotSynced)
+    } else if pod.opted_out() {
+        Some(NoOpinion::PodOptedOut)
+    } else if snapshot.namespace_opted_out(pod.namespace()) {
+        Some(NoOpinion::NamespaceOptedOut)
+    } else {
+        None
+    }
+}
+
+fn rank(state: &State, question: &Question<'_>, scratch: &mut Scratch) -> Answer {
+    let mut candidates = assess_all(question, &mut scratch.costs);
+    count_unknown(state, &candidates);
+    let ranking = score(&scratch.costs, &mut scratch.score);
+    for (candidate, &score) in candidates.iter_mut().zip(ranking.scores) {
+        candidate.score = score;
+    }
+    let (best, worst) = extremes(ranking.scores);
+    let answer = match state.mode {
+        _ if ranking.known == 0 => Answer::Neutral(NoOpinion::NothingKnown),
+        // Where the pod goes is up to others: nothing is assumed of it.
+        Mode::Shadow => Answer::Neutral(NoOpinion::Shadow),
+        Mode::Enforce => {
+            assume(state, question, &candidates, best, &mut scratch.best);
+            let scores = ranking.scores.iter().copied();
+            Answer::Scored(wire::write_priorities(question.request.candidates.names().zip(scores)))
+        }
+    };
+    if ranking.known > 0 {
+        state.metrics.scores.spread.observe(f64::from(best - worst));
+    }
+    record(state, question, candidates);
+    answer
+}
+
+/// What the pod would cost on each candidate, in the order of the request.
+fn assess_all(question: &Question<'_>, costs: &mut Vec<Option<Cost>>) -> Vec<Candidate> {
+    let Question { uid, demand, request, view, .. } = question;
+    let mut candidates = Vec::with_capacity(request.candidates.len());
+    costs.clear();
+    for name in request.candidates.names() {
+        let assessment = assess_named(view, name, *uid, demand);
+        costs.push(assessment.cost());
+        let grams_per_kwh = assessment.intensity.map_or(0.0, |intensity| intensity.reading.value.get());
+        candidates.push(Candidate {
+            node: assessment.node.map_or_else(|| Arc::from(name), |node| node.name.clone()),
+            score: 0,
+            terms: assessment.footprint.map(|footprint| Terms::new(&footprint, grams_per_kwh)),
+        });
+    }
+    candidates
+}
+
+fn count_unknown(state: &State, candidates: &[Candidate]) {
+    for reason in NeutralReason::ALL {
+        let unknown = candidates.iter().filter(|candidate| candidate.terms == Err(reason)).count();
+        if unknown > 0 {
+            state.metrics.scores.neutral_candidates.inc_by(reason.label(), u64::try_from(unknown).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+fn extremes(scores: &[Score]) -> (Score, Score) {
+    let best = scores.iter().copied().max().unwrap_or_default();
+    (best, scores.iter().copied().min().unwrap_or(best))
+}
+
+/// Until the pod is seen on a node, the next pods find it on those that it was sent to: the scheduler breaks ties by
+/// chance, so each carries its share.
+fn assume(state: &State, question: &Question<'_>, candidates: &[Candidate], best: Score, nodes: &mut Vec<(Slot, f64)>) {
+    if question.pod.owner() != PodOwner::Workload || question.pod.uid().is_empty() {
+        return;
+    }
+    let sent_to = candidates.iter().filter(|candidate| candidate.score == best);
+    let slots = sent_to.filter_map(|candidate| question.view.snapshot.slot(&candidate.node));
+    nodes.clear();
+    // One more than is accepted, so that the ledger counts what it leaves out.
+    nodes.extend(slots.take(MAX_NODES_PER_POD + 1).map(|slot| (slot, 1.0)));
+    let share = u32::try_from(nodes.len()).map_or(0.0, |ties| 1.0 / f64::from(ties.max(1)));
+    for (_, weight) in nodes.iter_mut() {
+        *weight = share;
+    }
+    state.model.assumptions.assume(question.uid, &question.demand, nodes, question.view.now);
+}
+
+fn record(state: &State, question: &Question<'_>, candidates: Vec<Candidate>) {
+    let Question { pod, demand, view, .. } = question;
+    let recorded = state.recorder.record(Decision {
+        pod: PodKey { namespace: pod.namespace().into(), name: pod.name().into() },
+        uid: pod.uid().into(),
+        at: view.now,
+        generation: view.snapshot.generation(),
+        mode: state.mode,
+        demand: *demand,
+        candidates,
+    });
+    if !recorded {
+        state.metrics.decisions.dropped.inc();
+    }
+}

@@ -1,0 +1,109 @@
+//! The reference pages are made from the code. `KUBE_SCI_UPDATE_REFERENCE=1` rewrites them.
+
+use std::{env, fmt::Write as _, fs, path::PathBuf};
+
+use clap::CommandFactory;
+use kube_sci_cluster::annotations;
+use kube_sci_extender::{
+    cli::Arguments,
+    config::{ExtenderConfig, Mode},
+    metrics::{
+        Metrics,
+        observer::ObservedMetrics,
+        state::{self, LastCall},
+    },
+    routes,
+};
+use kube_sci_server::{
+    config::{ListenConfig, to_yaml},
+    health::Health,
+    http::{self, Shared},
+    metrics::MetricsRegistry,
+    reference::markdown,
+    telemetry::Telemetry,
+};
+
+use crate::support::{Cluster, now};
+
+const GENERATED: &str = "This page is made from the code; do not edit it.";
+
+fn page(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/reference").join(name);
+    if env::var_os("KUBE_SCI_UPDATE_REFERENCE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let checked_in = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        checked_in, text,
+        "docs/reference/{name} is out of date: run the tests with KUBE_SCI_UPDATE_REFERENCE=1"
+    );
+}
+
+fn registry() -> MetricsRegistry {
+    let registry = MetricsRegistry::new("kube-sci-extender", "0");
+    Metrics::register(&registry, Mode::Enforce);
+    ObservedMetrics::register(&registry, Health::default().gate("first-list"));
+    state::register(&registry, &Cluster::new().start().state.model, LastCall::new(now()));
+    // The listener brings metrics of its own; it is dropped before it accepts anything.
+    let shared = Shared { health: Health::default(), registry: registry.clone(), telemetry: Telemetry::disabled() };
+    let listen = ListenConfig { address: "127.0.0.1:0".parse().unwrap(), ..ListenConfig::default() };
+    drop(http::serve(&listen, &shared, routes::configure).unwrap());
+    registry
+}
+
+#[test]
+fn configuration_page_is_current() {
+    let intro = format!(
+        "One YAML document, given with `--config`. Every key has a default, unknown keys are refused with line and \
+         column, and zero configuration works.\n\n{GENERATED}"
+    );
+    let defaults = to_yaml(&ExtenderConfig::default()).unwrap();
+    let text = markdown::<ExtenderConfig>("Configuration of the extender", &intro);
+    page("configuration.md", &format!("{text}\n## All defaults\n\n```yaml\n{}\n```\n", defaults.trim_end()));
+}
+
+#[tokio::test]
+async fn metrics_page_is_current() {
+    let intro = format!(
+        "Scraped at `/metrics` in the OpenMetrics format. Base units, few labels with bounded values.\n\n{GENERATED}"
+    );
+    page("metrics.md", &registry().reference("Metrics of the extender", &intro));
+}
+
+#[tokio::test]
+async fn every_scraped_metric_is_described() {
+    assert_eq!(registry().undescribed().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn annotations_page_is_current() {
+    let mut text = format!(
+        "# Annotations and labels\n\n{GENERATED}\n\n| key | on | value | effect |\n| --- | --- | --- | --- |\n"
+    );
+    for doc in annotations::ALL {
+        writeln!(text, "| `{}` | {} | {} | {} |", doc.key, doc.on, doc.value, doc.effect).unwrap();
+    }
+    page("annotations.md", &text);
+}
+
+#[test]
+fn http_api_page_is_current() {
+    page("http-api.md", &routes::reference());
+}
+
+#[test]
+fn cli_page_is_current() {
+    let help = Arguments::command().render_long_help();
+    page(
+        "cli.md",
+        &format!("# Command line of the extender\n\n{GENERATED}\n\n```text\n{}\n```\n", help.to_string().trim_end()),
+    );
+}
+
+#[test]
+fn the_printed_defaults_are_read_back() {
+    let text = to_yaml(&ExtenderConfig::default()).unwrap();
+    let read: ExtenderConfig = kube_sci_server::config::parse_yaml("defaults", &text).unwrap();
+    assert_eq!(read, ExtenderConfig::default());
+}
