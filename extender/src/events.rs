@@ -24,7 +24,7 @@ pub use self::object::{Note, REPORTER};
 use crate::{
     config::EventsConfig,
     decisions::{BoundReport, PodKey},
-    filter::LimitError,
+    limits::LimitError,
     metrics::Metrics,
 };
 

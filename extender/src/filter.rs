@@ -4,7 +4,6 @@
 //! limit that cannot be read is no reason to keep a pod waiting. All rejections are unresolvable with constant
 //! reasons, see [`crate::wire::write_filter`].
 
-mod limits;
 mod rule;
 
 use std::time::Instant;
@@ -17,14 +16,12 @@ use kube_sci_cluster::{
 use sci_core::node::NeutralReason;
 use tracing::field::Empty;
 
-pub use self::{
-    limits::{LimitError, Limits},
-    rule::{Subject, Verdict, judge},
-};
+pub use self::rule::{Subject, Verdict, judge};
 use crate::{
     config::Mode,
     decisions::PodKey,
     events::Notice,
+    limits::Limits,
     metrics::Verb,
     pod::Pod,
     state::State,

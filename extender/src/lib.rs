@@ -14,6 +14,7 @@ pub mod decisions;
 pub mod events;
 pub mod explain;
 pub mod filter;
+pub mod limits;
 pub mod metrics;
 pub mod pod;
 pub mod prioritize;

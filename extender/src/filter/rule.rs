@@ -5,7 +5,7 @@ use sci_core::{
     region,
 };
 
-use super::Limits;
+use crate::limits::Limits;
 
 /// What is known about a pod on a node, as far as limits go.
 #[derive(Debug, Clone, Copy)]

@@ -1,3 +1,5 @@
+//! What a pod accepts: limits from its annotations, before those of the configuration.
+
 use std::sync::Arc;
 
 use kube_sci_cluster::annotations::{ALLOWED_ZONES, MAX_GRAMS_PER_HOUR, MAX_INTENSITY};

@@ -1,0 +1,146 @@
+//! Builds and runs a local Kubernetes control plane.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use kube_sci_e2e::binaries::Binaries;
+use kube_sci_e2e::build;
+use kube_sci_e2e::control_plane::{ControlPlane, Options, SchedulerOptions};
+use kube_sci_e2e::local_cluster::{FOLDER, LocalCluster, State};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How often the supervisor looks whether all programs still run.
+const CHECK_PERIOD: Duration = Duration::from_secs(1);
+
+/// A real Kubernetes control plane as local processes: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, and
+/// kwok, which simulates nodes. No container engine, no root.
+///
+/// The programs are built once from pinned Go modules into $XDG_CACHE_HOME/kube-sci (or ~/.cache/kube-sci).
+#[derive(Debug, Parser)]
+#[command(name = "control-plane", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Build the Go programs, unless they are built already (about 13 minutes on 2 cores with an empty Go cache).
+    ///
+    /// Needs Go. Where the environment names a folder of ready programs in `KUBE_SCI_CONTROL_PLANE_BIN`, those are used
+    /// and nothing is built.
+    Build,
+    /// Start a control plane with one scheduler in the background, and print how to reach it.
+    Up {
+        #[command(flatten)]
+        place: Place,
+        /// Manifests to apply at the start, for example simulated nodes: a Node object is a node.
+        #[arg(long, value_name = "FILE.yaml")]
+        nodes: Option<PathBuf>,
+    },
+    /// End the background control plane and remove its data.
+    Down(Place),
+    /// Say whether a control plane runs, where, and as which processes.
+    Status(Place),
+    /// Print the folder of the built programs.
+    Path,
+    /// What `up` runs in the background.
+    #[command(hide = true)]
+    Supervise {
+        #[command(flatten)]
+        place: Place,
+        #[arg(long)]
+        nodes: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// Folder of the state, logs and data.
+    #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
+    dir: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().action {
+        Action::Build => {
+            let binaries = tokio::task::spawn_blocking(build::build).await??;
+            say(&format!("programs in {}", binaries.folder().display()))
+        }
+        Action::Up { place, nodes } => up(&place, nodes),
+        Action::Down(place) => {
+            LocalCluster::open(&place.dir)?.down().await?;
+            say("ended")
+        }
+        Action::Status(place) => status(&LocalCluster::open(&place.dir)?.state()?),
+        Action::Path => match Binaries::locate() {
+            Ok(binaries) => say(&binaries.folder().display().to_string()),
+            Err(error) => Err(error.into()),
+        },
+        Action::Supervise { place, nodes } => supervise(&place, nodes).await,
+    }
+}
+
+fn up(place: &Place, nodes: Option<PathBuf>) -> Result<()> {
+    // Says at once when something is missing, instead of in the supervisor's log.
+    Binaries::locate()?;
+    let cluster = LocalCluster::open(&place.dir)?;
+    let mut supervisor = Command::new(std::env::current_exe().context("find this program")?);
+    supervisor.arg("supervise").arg("--dir").arg(&place.dir);
+    if let Some(nodes) = nodes {
+        supervisor.arg("--nodes").arg(nodes);
+    }
+    let state = cluster.up(supervisor)?;
+    say(&format!("export KUBECONFIG={}", state.kubeconfig.display()))?;
+    say(&format!("# kubectl: {}", Binaries::locate()?.program("kubectl").display()))
+}
+
+fn status(state: &State) -> Result<()> {
+    say(&format!("running: {}, supervisor {}", state.server, state.pid))?;
+    for (name, pid) in &state.processes {
+        say(&format!("  {name} {pid}"))?;
+    }
+    say(&format!("export KUBECONFIG={}", state.kubeconfig.display()))
+}
+
+async fn supervise(place: &Place, nodes: Option<PathBuf>) -> Result<()> {
+    // Out of the terminal's session: closing it ends nothing.
+    nix::unistd::setsid().context("leave the terminal's session")?;
+    let cluster = LocalCluster::open(&place.dir)?;
+    let claim = cluster.claim()?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut plane = ControlPlane::start(Options { folder: Some(cluster.data()), ..Options::default() }).await?;
+    let mut scheduler = plane.start_scheduler(SchedulerOptions::plain("default-scheduler")).await?;
+    if let Some(nodes) = nodes {
+        plane.kubectl().run(&["apply".into(), "-f".into(), nodes.into_os_string()]).await?;
+    }
+    let mut processes: Vec<(String, u32)> =
+        plane.processes().into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
+    let process = scheduler.process();
+    processes.push((process.name().to_owned(), process.id()));
+    let state = State {
+        pid: i32::try_from(std::process::id()).context("read the process id")?,
+        kubeconfig: plane.kubeconfig_path().to_owned(),
+        server: plane.server().to_owned(),
+        processes,
+    };
+    claim.ready(&state, stdout())?;
+    loop {
+        tokio::select! {
+            _asked = terminate.recv() => return Ok(()),
+            () = tokio::time::sleep(CHECK_PERIOD) => {
+                plane.check()?;
+                scheduler.process().check()?;
+            }
+        }
+    }
+}
+
+fn say(line: &str) -> Result<()> {
+    writeln!(stdout(), "{line}").context("write to standard output")
+}

@@ -1,0 +1,35 @@
+//! A real Kubernetes control plane as local processes, and the helpers that scenarios on it are written with.
+//!
+//! A scenario is short:
+//!
+//! ```no_run
+//! # async fn scenario() -> anyhow::Result<()> {
+//! use kube_sci_e2e::testing;
+//! use kube_sci_e2e::control_plane::SchedulerOptions;
+//! use kube_sci_e2e::world::{node, pod};
+//!
+//! let plane = testing::control_plane().await?;
+//! let world = plane.world();
+//! world.create_nodes([node("n1").aws("eu-north-1", "m5.xlarge"), node("n2").aws("us-east-1", "m5.xlarge")]).await?;
+//! let _scheduler = plane.start_scheduler(SchedulerOptions::plain("plain")).await?;
+//! world.create_pod(pod("p1").cpu("500m").scheduler("plain")).await?;
+//! let node = world.wait_bound("p1").await?;
+//! assert!(["n1", "n2"].contains(&node.as_str()));
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod binaries;
+pub mod build;
+pub mod control_plane;
+pub mod extender_process;
+pub mod local_cluster;
+pub mod metrics_text;
+pub mod misbehaving;
+pub mod pki;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod testing;
+pub mod wait;
+pub mod world;

@@ -1,0 +1,116 @@
+//! The build command, with a stand-in for Go that only makes empty programs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+/// Notes every build, takes a while for it so that two builds would overlap, and knows where kwok lies.
+const GO: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+case "$1" in
+env) cat "$here/version" ;;
+list) echo "$here/kwok" ;;
+build)
+    if [ -e "$here/broken" ]; then echo "undefined: something" >&2; exit 1; fi
+    echo build >>"$here/builds"
+    sleep 0.3
+    while [ "$1" != -o ]; do shift; done
+    output=$2
+    case "$output" in
+    */) for program in kube-apiserver kube-controller-manager kube-scheduler kubectl; do : >"$output$program"; done ;;
+    *) : >"$output" ;;
+    esac ;;
+esac
+"#;
+
+struct Machine(TempDir);
+
+impl Machine {
+    fn without_go() -> Result<Self> {
+        Ok(Self(tempfile::tempdir()?))
+    }
+
+    fn with_go(version: &str) -> Result<Self> {
+        let machine = Self::without_go()?;
+        let go = machine.path("go");
+        fs::write(&go, GO)?;
+        fs::set_permissions(&go, fs::Permissions::from_mode(0o755))?;
+        fs::write(machine.path("version"), version)?;
+        for stage in kube_sci_e2e::programs::STAGES {
+            let stage = machine.path("kwok").join(stage);
+            fs::create_dir_all(stage.parent().unwrap_or(&stage))?;
+            fs::write(stage, "kind: Stage\n")?;
+        }
+        Ok(machine)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, action: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_control-plane"));
+        let own = self.0.path().display();
+        // The stand-in needs the usual programs, among which there may be a real Go; without it nothing is needed.
+        let path = if self.path("go").exists() { format!("{own}:/usr/bin:/bin") } else { own.to_string() };
+        command.arg(action).env("PATH", path).env("XDG_CACHE_HOME", self.path("cache"));
+        command.env_remove("KUBE_SCI_CONTROL_PLANE_BIN");
+        command
+    }
+
+    fn builds(&self) -> usize {
+        fs::read_to_string(self.path("builds")).unwrap_or_default().lines().count()
+    }
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn builds_at_the_same_time_build_once_and_show_progress() -> Result<()> {
+    let machine = Machine::with_go("go1.26.8")?;
+    let mut build = machine.command("build");
+    build.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let (one, two) = (build.spawn()?, build.spawn()?);
+    let (one, two) = (one.wait_with_output()?, two.wait_with_output()?);
+    assert!(one.status.success() && two.status.success(), "{}{}", errors(&one), errors(&two));
+    let modules = kube_sci_e2e::programs::MODULES.len();
+    assert_eq!(machine.builds(), modules);
+    let shown = errors(&one) + &errors(&two);
+    assert!(shown.contains(&format!("[{modules}/{modules}] kubernetes")), "{shown}");
+
+    let again = build.output()?;
+    assert!(again.status.success() && again.stderr.is_empty(), "{}", errors(&again));
+    assert_eq!(machine.builds(), modules);
+    let folder = String::from_utf8(machine.command("path").output()?.stdout)?;
+    assert_eq!(fs::read_to_string(PathBuf::from(folder.trim()).join("built-with"))?, "go1.26.8\n");
+    Ok(())
+}
+
+#[test]
+fn a_failed_build_shows_what_go_said_and_leaves_nothing_half_done() -> Result<()> {
+    let machine = Machine::with_go("go1.26.8")?;
+    fs::write(machine.path("broken"), "")?;
+    let output = machine.command("build").output()?;
+    assert!(errors(&output).contains("undefined: something"), "{}", errors(&output));
+    assert!(!machine.command("path").output()?.status.success());
+
+    fs::remove_file(machine.path("broken"))?;
+    assert!(machine.command("build").output()?.status.success());
+    assert!(machine.command("path").output()?.status.success());
+    Ok(())
+}
+
+#[test]
+fn go_that_is_missing_or_too_old_is_said_with_what_to_install() -> Result<()> {
+    let missing = Machine::without_go()?.command("build").output()?;
+    assert!(errors(&missing).contains("install Go 1.26 or newer"), "{}", errors(&missing));
+    let old = Machine::with_go("go1.25.4")?.command("build").output()?;
+    assert!(errors(&old).contains("go1.25.4 is too old: install Go 1.26"), "{}", errors(&old));
+    Ok(())
+}

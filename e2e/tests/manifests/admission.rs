@@ -1,0 +1,91 @@
+//! The API server takes every object, and takes it without a warning.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use kube_sci_e2e::control_plane::{ControlPlaneError, Kubectl};
+use kube_sci_e2e::testing;
+use serde_json::Value;
+
+use super::{Installation, items, list_of, text};
+
+/// Custom resources of the Prometheus operator, which a cluster may lack.
+const MONITORING: &str = "monitoring.coreos.com/v1";
+
+/// Every selection of components on every folder they are made for.
+fn installations() -> Vec<Installation> {
+    let for_all = ["events", "service-monitor", "prometheus-rules"];
+    let for_second_scheduler = ["filter", "events", "service-monitor", "prometheus-rules"];
+    let second = ["manifests/base", "manifests/overlays/shadow"];
+    let second = second.into_iter().flat_map(|folder| selections(folder, &for_second_scheduler));
+    let own = selections("manifests/overlays/own-scheduler", &for_all);
+    second.chain(own).collect()
+}
+
+fn selections(folder: &'static str, components: &[&'static str]) -> Vec<Installation> {
+    let selected = |bits: usize| {
+        let chosen = components.iter().enumerate().filter(|(place, _)| bits >> place & 1 == 1);
+        Installation { folder, components: chosen.map(|(_, &name)| name).collect() }
+    };
+    (0..1 << components.len()).map(selected).collect()
+}
+
+/// Strict server-side dry run that takes a warning, of pod security for example, as an error.
+async fn dry_run(kubectl: &Kubectl, objects: &[Value]) -> Result<String, ControlPlaneError> {
+    let arguments =
+        ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--filename=-"];
+    kubectl.run_with_input(&arguments, list_of(objects)).await
+}
+
+/// Objects of a namespace are refused, and its pod security is not looked at, until it exists.
+async fn create_namespace(kubectl: &Kubectl, objects: &[Value]) -> Result<()> {
+    let namespace = objects.iter().find(|object| text(object, "/kind") == "Namespace").context("a namespace")?;
+    kubectl.run_with_input(&["apply", "--server-side", "--filename=-"], namespace.to_string()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_selection_of_components_passes_a_strict_dry_run_without_a_warning() -> Result<()> {
+    let plane = testing::control_plane().await?;
+    let kubectl = plane.kubectl();
+    // Selections have most objects in common: each is tried once.
+    let (mut known, mut custom) = (Vec::new(), BTreeSet::new());
+    for installation in installations() {
+        for object in installation.objects(&kubectl).await? {
+            if text(&object, "/apiVersion") == MONITORING {
+                custom.insert(text(&object, "/kind").to_owned());
+            } else if !known.contains(&object) {
+                known.push(object);
+            }
+        }
+    }
+    assert_eq!(custom, BTreeSet::from(["PrometheusRule", "ServiceMonitor"].map(str::to_owned)));
+    known.iter().for_each(names_its_namespace_and_pins_its_images);
+    create_namespace(&kubectl, &known).await?;
+    let accepted = dry_run(&kubectl, &known).await?;
+    assert_eq!(accepted.lines().count(), known.len(), "{accepted}");
+
+    // The extender of the kind cluster is on the host network, which only its own namespace admits without a warning.
+    let kind = Installation { folder: "kind-config/extender", components: Vec::new() }.objects(&kubectl).await?;
+    let refused = dry_run(&kubectl, &kind).await.unwrap_err();
+    assert!(refused.to_string().contains("host namespaces (hostNetwork=true)"), "{refused}");
+    create_namespace(&kubectl, &kind).await?;
+    dry_run(&kubectl, &kind).await?;
+
+    let mut misspelt = kind;
+    misspelt[0]["metadata"]["lables"] = misspelt[0]["metadata"]["labels"].take();
+    let refused = dry_run(&kubectl, &misspelt).await.unwrap_err();
+    assert!(refused.to_string().contains("lables"), "{refused}");
+    Ok(())
+}
+
+/// An object without a namespace would land in that of whoever applies it.
+fn names_its_namespace_and_pins_its_images(object: &Value) {
+    let cluster_wide = ["Namespace", "ClusterRole", "ClusterRoleBinding", "PriorityClass"];
+    let cluster_wide = cluster_wide.contains(&text(object, "/kind"));
+    assert_eq!(text(object, "/metadata/namespace").is_empty(), cluster_wide, "{object}");
+    for container in items(object, "/spec/template/spec/containers") {
+        let tag = text(container, "/image").rsplit_once(':').map_or("", |(_, tag)| tag);
+        assert!(tag.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit()), "{container}");
+    }
+}
