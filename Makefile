@@ -1,0 +1,71 @@
+# Every command that CI or a person runs. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+CONTROL_PLANE := $(CARGO) run --quiet --package kube-sci-e2e --bin control-plane --
+RELEASE := $(CURDIR)/target/release
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-zA-Z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+
+.PHONY: demo
+demo: control-plane release ## The same work on a plain and on a green scheduler, as a table
+	$(RELEASE)/demo
+
+.PHONY: test
+test: ## Everything: lints, unit, property, integration, end to end on a real control plane, docs up to date
+	scripts/test all
+
+.PHONY: test-fast
+test-fast: ## Everything that needs no control plane
+	scripts/test fast
+
+.PHONY: lint
+lint: ## Format, clippy pedantic, public docs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+.PHONY: deny
+deny: ## Licences, banned crates, sources (needs cargo-deny)
+	$(CARGO) deny --offline check bans licenses sources
+
+.PHONY: reference
+reference: ## Write docs/reference and the shipped scheduler configuration anew from the code
+	KUBE_SCI_UPDATE_REFERENCE=1 $(CARGO) test --locked --package kube-sci-extender --test main reference
+
+.PHONY: release
+release: ## The programs as they are shipped
+	$(CARGO) build --release --locked --package kube-sci-extender --package kube-sci-e2e
+
+.PHONY: control-plane
+control-plane: ## Build etcd, Kubernetes and kwok once (about 13 minutes on 2 cores, then cached)
+	$(CONTROL_PLANE) build
+
+.PHONY: local-cluster
+local-cluster: control-plane ## Start a control plane in the background and print its kubeconfig
+	$(CONTROL_PLANE) up
+
+.PHONY: local-cluster-down
+local-cluster-down: ## End it
+	$(CONTROL_PLANE) down
+
+.PHONY: bench-extender
+bench-extender: control-plane ## Latency, throughput and memory of the extender beside a no-op one in Go
+	$(CARGO) build --release --locked --package kube-sci-extender --package kube-sci-bench
+	$(RELEASE)/bench-extender --output target/bench/extender.json
+
+.PHONY: fuzz
+fuzz: ## Coverage-guided fuzzing of every parser, a minute each
+	scripts/fuzz 60
+
+.PHONY: image
+image: ## Build the container image (needs a container engine)
+	docker build --file extender/Containerfile --tag kube-sci/extender:dev .
+
+.PHONY: kind
+kind: image ## A kind cluster with the extender wired into its scheduler (needs a container engine)
+	kind-config/up

@@ -1,0 +1,3 @@
+module kube-sci.dev/bench/noop-extender
+
+go 1.26.0

@@ -1,0 +1,20 @@
+//! Benchmarks of kube-sci: ratios and counts, measured side by side in one run.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`figure`] | one measured number with its goal; the table and the JSON file |
+//! | [`request`] | scheduler requests of realistic size |
+//! | [`samples`] | quantiles of latencies |
+//! | [`peer`] | the no-op extender in Go, built and started |
+//! | [`world`] | the cluster of in-process measurements |
+//! | [`in_process`], [`wire`], [`scheduler`], [`snapshot`] | the four parts of the extender's benchmark |
+
+pub mod figure;
+pub mod in_process;
+pub mod peer;
+pub mod request;
+pub mod samples;
+pub mod scheduler;
+pub mod snapshot;
+pub mod wire;
+pub mod world;
