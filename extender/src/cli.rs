@@ -3,6 +3,7 @@
 use std::{
     io::{Write, stdout},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -10,13 +11,17 @@ use clap::Parser;
 use kube::{Client, Config, config::Kubeconfig};
 use kube_sci_server::{
     config::{load_yaml, to_yaml},
-    supervise, telemetry,
+    http, supervise, telemetry,
 };
+use tokio::runtime::Runtime;
 
 use crate::config::ExtenderConfig;
 
 /// Threads for watches, events and the recorder; requests have their own (`server.workers`).
 const BACKGROUND_THREADS: usize = 2;
+
+/// A file that hangs, on a network that is away, must not hold up the end of the process for longer.
+const BLOCKED_THREADS_GRACE: Duration = Duration::from_millis(500);
 
 /// Tells kube-scheduler which nodes cost the least carbon.
 ///
@@ -64,13 +69,22 @@ impl Arguments {
             .enable_all()
             .build()
             .context("start the runtime")?;
-        runtime.block_on(serve(config, kubeconfig.as_deref()))
+        run_to_end(runtime, serve(config, kubeconfig.as_deref()))
     }
+}
+
+/// Dropping a runtime waits for its blocking threads without limit: this does not.
+fn run_to_end<T>(runtime: Runtime, program: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(program);
+    runtime.shutdown_timeout(BLOCKED_THREADS_GRACE);
+    outcome
 }
 
 fn load(path: Option<&Path>) -> anyhow::Result<ExtenderConfig> {
     let config: ExtenderConfig = path.map(load_yaml).transpose()?.unwrap_or_default();
     config.validate().context("check the configuration")?;
+    http::check(&config.server).context("check server")?;
+    telemetry::check(&config.telemetry).context("check telemetry.logLevel")?;
     Ok(config)
 }
 
@@ -95,6 +109,8 @@ async fn connect(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, thread};
+
     use clap::CommandFactory;
 
     use super::*;
@@ -114,6 +130,23 @@ mod tests {
         assert!(unknown.contains("line 2, column 1"), "{unknown}");
         let senseless = check("grid: { freshFor: 2h, staleAfter: 1h }\n").unwrap_err();
         assert!(senseless.contains("grid.staleAfter"), "{senseless}");
+        let open = check("server: { address: \"0.0.0.0:8888\" }\n").unwrap_err();
+        assert!(open.contains("server.plainHttp"), "{open}");
+        let silent = check("telemetry: { logLevel: warning }\n").unwrap_err();
+        assert!(silent.contains("telemetry.logLevel") && silent.contains("warning"), "{silent}");
+    }
+
+    #[test]
+    fn a_read_that_hangs_does_not_hold_up_the_end() {
+        let (hold, held) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            run_to_end(runtime, async { drop(tokio::task::spawn_blocking(move || held.recv())) });
+            ended.send(()).unwrap();
+        });
+        end.recv_timeout(Duration::from_secs(20)).unwrap();
+        drop(hold);
     }
 
     #[test]

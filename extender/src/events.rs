@@ -109,6 +109,9 @@ impl<S: EventSink> EventWriter<S> {
                 () = cancelled.cancelled() => return,
                 _ = beats.tick() => beat(),
                 Some(notice) = notices.recv() => {
+                    if self.is_repeated(&notice) {
+                        continue;
+                    }
                     slots.tick().await;
                     self.write(&notice).await;
                 }
@@ -116,12 +119,12 @@ impl<S: EventSink> EventWriter<S> {
         }
     }
 
+    /// A warning that the pod got already; the scheduler asks again and again for a pod that waits.
+    fn is_repeated(&mut self, notice: &Notice) -> bool {
+        matches!(notice, Notice::MalformedLimit { uid, .. } if !self.warned.insert(uid))
+    }
+
     async fn write(&mut self, notice: &Notice) {
-        if let Notice::MalformedLimit { uid, .. } = notice
-            && !self.warned.insert(uid)
-        {
-            return;
-        }
         let event = object::event(&Note::of(notice), &self.instance);
         let failure = match timeout(WRITE_TIMEOUT, self.sink.write(&event)).await {
             Ok(Ok(())) => None,

@@ -99,6 +99,10 @@ fn verdicts(state: &State, view: &View<'_>, pod: &Pod<'_>, limits: &Limits, requ
     if limits.is_none() {
         return Vec::new();
     }
+    if !view.snapshot.synced() {
+        // Without all pods and files of intensities what is known may be wrong.
+        return vec![Verdict::Unchecked(NeutralReason::NodeUnknown); request.candidates.len()];
+    }
     let demand = pod.spec().requests(&state.default_requests).demand();
     let uid = PodUid::new(pod.uid());
     let verdict = |name| judge(limits, &subject(&assess_named(view, name, uid, &demand)));

@@ -10,6 +10,9 @@ use sci_core::{
 
 use crate::config::FilterConfig;
 
+/// Longest part of a malformed value that is kept: an annotation may have 256 KiB.
+const MAX_SHOWN: usize = 80;
+
 /// What a pod accepts. `None` is no limit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
@@ -29,7 +32,7 @@ pub struct LimitError {
     pub annotation: &'static str,
     /// What it should look like.
     pub expected: &'static str,
-    /// What was found.
+    /// The beginning of what was found.
     pub value: String,
 }
 
@@ -82,16 +85,16 @@ fn number<T, E>(
     new: fn(f64) -> Result<T, E>,
 ) -> Result<T, LimitError> {
     let value = text.trim().parse::<f64>().ok().and_then(|value| new(value).ok());
-    value.ok_or_else(|| LimitError { annotation, expected, value: text.to_owned() })
+    value.ok_or_else(|| malformed(annotation, expected, text))
 }
 
 fn zones(text: &str) -> Result<Arc<[Zone]>, LimitError> {
     let zones: Result<Vec<Zone>, _> = text.split(',').map(|zone| Zone::new(zone.trim())).collect();
-    zones.map(Into::into).map_err(|_| LimitError {
-        annotation: ALLOWED_ZONES,
-        expected: "grid zones separated by commas",
-        value: text.to_owned(),
-    })
+    zones.map(Into::into).map_err(|_| malformed(ALLOWED_ZONES, "grid zones separated by commas", text))
+}
+
+fn malformed(annotation: &'static str, expected: &'static str, value: &str) -> LimitError {
+    LimitError { annotation, expected, value: value.chars().take(MAX_SHOWN).collect() }
 }
 
 #[cfg(test)]
@@ -130,6 +133,13 @@ mod tests {
             let error = Limits::default().overridden(|name| (name == key).then_some(value)).unwrap_err();
             assert_eq!((error.annotation, error.value.as_str()), (key, value));
         }
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_long_value_is_kept() {
+        let long = "9".repeat(200_000);
+        let error = Limits::default().overridden(|_| Some(&long)).unwrap_err();
+        assert_eq!(error.value.len(), MAX_SHOWN);
     }
 
     #[test]

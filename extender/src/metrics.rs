@@ -89,7 +89,7 @@ pub struct Metrics {
     pub filter_requests: CounterSet,
     /// Calls of prioritize by outcome.
     pub prioritize_requests: CounterSet,
-    /// Requests that got an HTTP error, by kind of error.
+    /// Requests whose body is none of the scheduler's, by what is wrong with it.
     pub malformed_requests: CounterSet,
     /// Time from the whole body to the whole answer.
     pub handling_seconds: HistogramSet,
@@ -169,7 +169,7 @@ impl Metrics {
                 "kube_sci_extender_malformed_requests",
                 &["kind"],
                 &WireError::KINDS,
-                "Requests answered with an HTTP error",
+                "Requests with a body that is no request of the scheduler's, by what is wrong with it",
             ),
             handling_seconds: on.by_verb(
                 "kube_sci_extender_handling",

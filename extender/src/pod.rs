@@ -48,6 +48,8 @@ struct Metadata<'a> {
 struct OwnerReference<'a> {
     #[serde(borrow)]
     kind: Text<'a>,
+    #[serde(default)]
+    controller: Option<bool>,
 }
 
 impl<'a> Pod<'a> {
@@ -90,18 +92,11 @@ impl<'a> Pod<'a> {
         self.annotation(annotations::OPT_OUT).and_then(annotations::flag) == Some(true)
     }
 
-    /// Who made it.
+    /// Who made it, by the rule for bound pods.
     pub fn owner(&self) -> PodOwner {
         let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
-        owners.iter().find_map(|owner| owner_kind(&owner.kind.0)).unwrap_or_default()
-    }
-}
-
-fn owner_kind(kind: &str) -> Option<PodOwner> {
-    match kind {
-        "DaemonSet" => Some(PodOwner::DaemonSet),
-        "Node" => Some(PodOwner::Mirror),
-        _ => None,
+        let controller = owners.iter().find(|owner| owner.controller == Some(true));
+        PodOwner::controlled_by(controller.map(|owner| &*owner.kind.0))
     }
 }
 
@@ -172,9 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_set_is_known_by_its_owner() {
-        let raw = raw(r#"{"metadata":{"ownerReferences":[{"kind":"DaemonSet","name":"d"}]}}"#);
-        assert_eq!(Pod::parse(&raw).unwrap().owner(), PodOwner::DaemonSet);
+    fn a_daemon_set_is_known_by_the_owner_that_controls_the_pod() {
+        let owner = |controller: &str| {
+            let raw = raw(&format!(
+                r#"{{"metadata":{{"ownerReferences":[{{"kind":"DaemonSet","name":"d"{controller}}}]}}}}"#
+            ));
+            Pod::parse(&raw).unwrap().owner()
+        };
+        assert_eq!(owner(r#","controller":true"#), PodOwner::DaemonSet);
+        // As for pods that are bound already: an owner that only holds the pod alive says nothing.
+        assert_eq!(owner(r#","controller":false"#), PodOwner::Workload);
+        assert_eq!(owner(""), PodOwner::Workload);
     }
 
     #[test]

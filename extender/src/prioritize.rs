@@ -152,6 +152,9 @@ fn assess_all(question: &Question<'_>, costs: &mut Vec<Option<Cost>>) -> Vec<Can
 }
 
 fn count_unknown(state: &State, candidates: &[Candidate]) {
+    if candidates.iter().all(|candidate| candidate.terms.is_ok()) {
+        return;
+    }
     for reason in NeutralReason::ALL {
         let unknown = candidates.iter().filter(|candidate| candidate.terms == Err(reason)).count();
         if unknown > 0 {

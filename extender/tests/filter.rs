@@ -65,8 +65,12 @@ fn missing_and_stale_data_never_empty_the_cluster() {
 
 #[test]
 fn before_the_first_list_every_node_is_kept() {
-    let answer = ask(&Cluster::new().unlisted().start(), &capped(), &["clean", "dirty"]);
+    // The nodes are there already; pods, namespaces or files of intensities may be not.
+    let harness = cluster("").unlisted().start();
+    let answer = ask(&harness, &capped(), &["clean", "dirty"]);
     assert_eq!(answer["NodeNames"], json!(["clean", "dirty"]));
+    let unchecked = harness.sample("kube_sci_extender_unchecked_candidates_total{reason=\"node_unknown\"}");
+    assert!((unchecked - 2.0).abs() < 1e-9);
 }
 
 #[test]

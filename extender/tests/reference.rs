@@ -1,6 +1,11 @@
 //! The reference pages are made from the code. `KUBE_SCI_UPDATE_REFERENCE=1` rewrites them.
 
-use std::{env, fmt::Write as _, fs, path::PathBuf};
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::CommandFactory;
 use kube_sci_cluster::annotations;
@@ -106,4 +111,34 @@ fn the_printed_defaults_are_read_back() {
     let text = to_yaml(&ExtenderConfig::default()).unwrap();
     let read: ExtenderConfig = kube_sci_server::config::parse_yaml("defaults", &text).unwrap();
     assert_eq!(read, ExtenderConfig::default());
+}
+
+/// Names in prose, dashboards and alerts outlive the code they were copied from, unless somebody looks.
+#[tokio::test]
+async fn documents_name_only_metrics_that_exist() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let known = registry().reference("", "");
+    let mut named = 0;
+    for file in ["docs", "manifests", "kind-config", "README.md"].iter().flat_map(|place| files(&root.join(place))) {
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        for name in metric_names(&text) {
+            let family = name.trim_end_matches("_bucket").trim_end_matches("_count").trim_end_matches("_sum");
+            assert!(known.contains(&format!("`{family}`")), "{} names {name}, which does not exist", file.display());
+            named += 1;
+        }
+    }
+    assert!(named > 40, "only {named} names found: the search is broken");
+}
+
+fn files(place: &Path) -> Vec<PathBuf> {
+    match fs::read_dir(place) {
+        Ok(entries) => entries.flat_map(|entry| files(&entry.unwrap().path())).collect(),
+        Err(_) => vec![place.to_owned()],
+    }
+}
+
+/// Every whole `kube_sci_` word; one that ends in `_` names a group.
+fn metric_names(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
+    words.filter(|word| word.starts_with("kube_sci_") && !word.ends_with('_'))
 }

@@ -14,8 +14,6 @@ pub const MAX_INTENSITY: &str = "kube-sci.dev/max-intensity";
 pub const MAX_GRAMS_PER_HOUR: &str = "kube-sci.dev/max-grams-per-hour";
 /// Pod: comma-separated grid zones; all others are refused.
 pub const ALLOWED_ZONES: &str = "kube-sci.dev/allowed-zones";
-/// Pod: what one unit of its work is, for reports ("request", "GB").
-pub const FUNCTIONAL_UNIT: &str = "kube-sci.dev/functional-unit";
 
 /// Label of Kubernetes: region of a node.
 pub const TOPOLOGY_REGION: &str = "topology.kubernetes.io/region";
@@ -36,7 +34,7 @@ pub struct AnnotationDoc {
 }
 
 /// Every annotation of ours, for the reference page.
-pub const ALL: [AnnotationDoc; 8] = [
+pub const ALL: [AnnotationDoc; 7] = [
     AnnotationDoc {
         key: GRID_ZONE,
         on: "node",
@@ -74,7 +72,6 @@ pub const ALL: [AnnotationDoc; 8] = [
         value: "grid zones, comma-separated",
         effect: "nodes of other grid zones are refused",
     },
-    AnnotationDoc { key: FUNCTIONAL_UNIT, on: "pod", value: "text", effect: "unit of work named in reports" },
 ];
 
 /// The value of a yes-or-no annotation; `None` for anything but "true" and "false".

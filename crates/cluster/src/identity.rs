@@ -2,7 +2,7 @@
 //!
 //! | question | sources, strongest first |
 //! | --- | --- |
-//! | grid zone | annotation, rule, provider and region label, region label alone where only one provider has it |
+//! | grid zone | annotation, rule, provider and region label, region label alone where it is nobody else's |
 //! | hardware | annotation, rule, instance type, capacity |
 //! | PUE | annotation, rule, region, provider's average, configured default, assumption for on-premises sites |
 
@@ -37,7 +37,7 @@ const MAX_SHOWN: usize = 80;
 pub struct NodeIdentity {
     /// Its grid zone under today's name.
     pub zone: Option<Zone>,
-    /// Where the snapshot keeps that zone's intensity.
+    /// Where the snapshot keeps that zone's intensity; `None` also for a zone too many.
     pub zone_index: Option<ZoneIndex>,
     /// Who said so.
     pub zone_origin: ZoneOrigin,
@@ -146,11 +146,14 @@ impl Resolver {
 
     fn place(&self, node: &NodeView) -> Place {
         let name = label(&node.metadata, annotations::TOPOLOGY_REGION);
-        if let Some(provider) = node.spec.provider_id.as_deref().and_then(Provider::from_provider_id) {
+        let provider_id = node.spec.provider_id.as_deref().unwrap_or_default();
+        if let Some(provider) = Provider::from_provider_id(provider_id) {
             let region = name.and_then(|name| region::catalogue().region(provider, name));
             return Place { provider: Some(provider), region, by_label_alone: false };
         }
-        // No provider, or one that is no cloud (kind, kwok, vSphere): the label may still say it.
+        if !stands_nowhere(provider_id) {
+            return Place::default();
+        }
         match name.and_then(|name| self.by_name.get(name)).map(Vec::as_slice) {
             Some([region]) => Place { provider: Some(region.provider), region: Some(region), by_label_alone: true },
             _ => Place::default(),
@@ -217,6 +220,12 @@ fn zone(
         Some(zone) => (Some(zone), ZoneOrigin::ProviderRegion),
         None => (None, ZoneOrigin::Unknown),
     }
+}
+
+/// Whether only the label can say where the node stands: nobody provides it, or a tool that runs it locally. Any
+/// other provider has regions of its own, and names such as `eu-west-1` mean another city with each.
+fn stands_nowhere(provider_id: &str) -> bool {
+    provider_id.is_empty() || ["kind://", "kwok://", "k3s://"].iter().any(|local| provider_id.starts_with(local))
 }
 
 fn refusal(key: &'static str, value: &str, problem: impl Into<String>) -> RefusedAnnotation {

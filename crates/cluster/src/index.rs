@@ -112,7 +112,7 @@ impl Index {
         let mut identity = self.resolver.resolve(node);
         if let Some((zone, index)) = identity.zone.as_ref().map(|zone| self.grid.place(zone, now)) {
             identity.zone = Some(zone);
-            identity.zone_index = Some(index);
+            identity.zone_index = index;
         }
         let (changed, refused) = self.nodes.apply(name, identity);
         self.dirty |= changed;
@@ -139,6 +139,11 @@ impl Index {
     pub fn delete_pod(&mut self, uid: PodUid) -> PodChange {
         self.dirty |= self.pods.delete(uid, &mut self.nodes);
         PodChange::Gone
+    }
+
+    /// Whether the pod is known to be on a node.
+    pub fn is_bound(&self, uid: PodUid) -> bool {
+        self.pods.contains(uid)
     }
 
     /// A namespace was added or changed.

@@ -101,7 +101,7 @@ impl Snapshot {
         self.nodes.iter().flatten().map(|node| (node.slot, node))
     }
 
-    /// A grid zone that at least one node stands in.
+    /// A grid zone that at least one node stands or stood in.
     pub fn zone(&self, index: ZoneIndex) -> Option<&ZoneState> {
         self.zones.get(index)
     }

@@ -284,6 +284,27 @@ async fn a_bound_pod_is_announced_and_ends_its_assumption() {
 }
 
 #[tokio::test]
+async fn a_pod_that_is_assumed_after_it_was_seen_does_not_count_twice() {
+    let api = FakeApi::start();
+    api.nodes.list(&[node_json("a", "DE")]);
+    api.pods.list(&[pod_json("seen", "a", "1")]);
+    FakeApi::list_nothing(&[&api.namespaces]);
+    let running = start(&api);
+    let slot = running.until(Snapshot::synced).await.slot("a").unwrap();
+    let assumptions = &running.model.assumptions;
+    for name in ["seen", "on-its-way"] {
+        assert!(assumptions.assume(uid(name), &PodDemand::default(), &[(slot, 1.0)], noon()));
+    }
+    in_time(async {
+        while assumptions.load().len() != 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(assumptions.confirm(uid("on-its-way"), slot), Confirmation::AsAssumed);
+}
+
+#[tokio::test]
 async fn notices_that_nobody_takes_are_dropped_and_counted() {
     let api = FakeApi::start();
     FakeApi::list_nothing(&[&api.nodes, &api.pods, &api.namespaces]);

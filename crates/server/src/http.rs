@@ -233,7 +233,8 @@ impl fmt::Debug for BoundServer {
     }
 }
 
-fn check(listen: &ListenConfig) -> Result<(), ServeError> {
+/// What can be said of the configuration without touching files or the network; [`serve`] does it too.
+pub fn check(listen: &ListenConfig) -> Result<(), ServeError> {
     if listen.tls.is_none() && !listen.plain_http && !peer::is_loopback(listen.address) {
         return Err(ServeError::PlainHttp { address: listen.address });
     }

@@ -40,6 +40,12 @@ pub enum TelemetryError {
         /// Reason.
         source: tracing_subscriber::filter::ParseError,
     },
+    /// A word that is no level. It would be taken for a target, and everything else would fall silent.
+    #[error("`{word}` is no log level: use error, warn, info, debug, trace or off, or target=level pairs with commas")]
+    Word {
+        /// As given.
+        word: String,
+    },
     /// The level cannot be changed because no subscriber is installed.
     #[error("logging is not initialised")]
     NotInitialised,
@@ -70,6 +76,11 @@ pub fn init(config: &TelemetryConfig, service_name: &'static str) -> Result<Tele
     let (subscriber, telemetry) = build(config, service_name, io::stderr)?;
     tracing::subscriber::set_global_default(subscriber)?;
     Ok(telemetry)
+}
+
+/// What can be said of the configuration without starting anything; [`init`] does it too.
+pub fn check(config: &TelemetryConfig) -> Result<(), TelemetryError> {
+    parse_level(&config.log_level).map(drop)
 }
 
 impl Telemetry {
@@ -144,6 +155,11 @@ where
 }
 
 fn parse_level(level: &str) -> Result<EnvFilter, TelemetryError> {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let mut words = level.split(',').map(str::trim).filter(|word| !word.contains(['=', '[', ']', '{', '}']));
+    if let Some(word) = words.find(|word| !is_level(word)) {
+        return Err(TelemetryError::Word { word: word.to_owned() });
+    }
     EnvFilter::try_new(level).map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
 }
 
@@ -205,6 +221,20 @@ mod tests {
             let error = telemetry.set_level("kube=loud").unwrap_err();
             assert!(error.to_string().contains("kube=loud"), "{error}");
             assert_eq!(telemetry.level().as_deref(), Some("info"));
+        });
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_and_not_taken_for_a_target() {
+        logged(&TelemetryConfig::default(), |telemetry| {
+            for level in ["warning", "verbose", "info,kube", "", " "] {
+                let error = telemetry.set_level(level).unwrap_err();
+                assert!(error.to_string().contains("use error, warn, info"), "{error}");
+            }
+            assert_eq!(telemetry.level().as_deref(), Some("info"));
+            for level in ["WARN", "off", "info,kube=debug"] {
+                telemetry.set_level(level).unwrap();
+            }
         });
     }
 

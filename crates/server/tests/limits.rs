@@ -32,7 +32,7 @@ async fn plain_http_off_loopback_is_refused_unless_asked_for() {
 #[tokio::test]
 async fn numbers_that_must_not_be_zero_are_named() {
     let error = http::serve(&ListenConfig { workers: 0, ..loopback() }, &shared(), routes).unwrap_err();
-    assert!(error.to_string().contains("listen.workers"), "{error}");
+    assert!(error.to_string().contains("server.workers"), "{error}");
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ const MONITORING: &str = "monitoring.coreos.com/v1";
 
 /// Every selection of components on every folder they are made for.
 fn installations() -> Vec<Installation> {
-    let for_all = ["events", "service-monitor", "prometheus-rules"];
-    let for_second_scheduler = ["filter", "events", "service-monitor", "prometheus-rules"];
+    let for_all = ["events", "service-monitor", "prometheus-rules", "grafana-dashboard"];
+    let for_second_scheduler = ["filter", "events", "service-monitor", "prometheus-rules", "grafana-dashboard"];
     let second = ["manifests/base", "manifests/overlays/shadow"];
     let second = second.into_iter().flat_map(|folder| selections(folder, &for_second_scheduler));
     let own = selections("manifests/overlays/own-scheduler", &for_all);

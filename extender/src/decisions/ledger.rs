@@ -95,8 +95,8 @@ impl Entry {
 pub struct Ledger {
     capacity: usize,
     weight: usize,
-    // `None` marks a decision that a newer one for the same pod replaced.
-    entries: VecDeque<Option<Entry>>,
+    // `None` marks a decision that a newer one for the same pod replaced; boxed, so that it takes a few bytes only.
+    entries: VecDeque<Option<Box<Entry>>>,
     first: u64,
     newest: HashMap<PodKey, u64>,
 }
@@ -131,19 +131,19 @@ impl Ledger {
         }
         self.weight += entry.weight();
         self.newest.insert(key, self.first + len_u64(&self.entries));
-        self.entries.push_back(Some(entry));
+        self.entries.push_back(Some(Box::new(entry)));
         self.evict();
     }
 
     /// The newest decision about a pod.
     pub fn get(&self, pod: &PodKey) -> Option<&Entry> {
         let index = usize::try_from(self.newest.get(pod)?.checked_sub(self.first)?).ok()?;
-        self.entries.get(index)?.as_ref()
+        self.entries.get(index)?.as_deref()
     }
 
     /// Notes where a pod was bound.
     pub fn bind(&mut self, pod: &PodKey, uid: PodUid, node: &Arc<str>, at: Timestamp) -> Binding {
-        let entry = self.newest.get(pod).copied().and_then(|id| self.slot(id)).and_then(Option::as_mut);
+        let entry = self.newest.get(pod).copied().and_then(|id| self.slot(id)).and_then(Option::as_deref_mut);
         let Some(entry) = entry.filter(|entry| PodUid::new(&entry.decision.uid) == uid) else {
             return Binding::NoDecision;
         };
@@ -158,7 +158,7 @@ impl Ledger {
         report.map_or(Binding::NotRanked, Binding::Ranked)
     }
 
-    fn slot(&mut self, id: u64) -> Option<&mut Option<Entry>> {
+    fn slot(&mut self, id: u64) -> Option<&mut Option<Box<Entry>>> {
         let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
         self.entries.get_mut(index)
     }

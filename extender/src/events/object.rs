@@ -15,6 +15,9 @@ pub const REPORTER: &str = "kube-sci.dev/extender";
 /// The API server refuses longer notes.
 const NOTE_MAX_BYTES: usize = 1_024;
 
+/// The API server refuses longer names.
+const NAME_MAX_BYTES: usize = 253;
+
 /// One event's own part.
 #[derive(Debug)]
 pub struct Note<'a> {
@@ -57,8 +60,7 @@ pub(super) fn event(note: &Note<'_>, instance: &str) -> Event {
     let PodKey { namespace, name } = note.pod;
     Event {
         metadata: ObjectMeta {
-            // As client-go names events: unique by time.
-            name: Some(format!("{name}.{:x}", note.at.as_nanosecond())),
+            name: Some(event_name(name, note.at)),
             namespace: Some(namespace.to_string()),
             ..ObjectMeta::default()
         },
@@ -81,7 +83,19 @@ pub(super) fn event(note: &Note<'_>, instance: &str) -> Event {
     }
 }
 
-/// At most as long as the API server takes, on a character boundary.
+/// As client-go names events: unique by time. Of a very long name of a pod the end is left out.
+fn event_name(pod: &str, at: Timestamp) -> String {
+    let time = format!("{:x}", at.as_nanosecond());
+    let room = NAME_MAX_BYTES.saturating_sub(time.len() + 1);
+    format!("{}.{time}", beginning(pod, room).trim_end_matches(['-', '.']))
+}
+
+/// At most as long as the API server takes.
 fn cut(text: &str) -> String {
-    text.get(..text.floor_char_boundary(NOTE_MAX_BYTES)).unwrap_or_default().to_owned()
+    beginning(text, NOTE_MAX_BYTES).to_owned()
+}
+
+/// At most `bytes` of the text, up to a character boundary.
+fn beginning(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }

@@ -97,6 +97,40 @@ async fn a_pod_is_warned_once_and_in_short() {
     assert!(warnings[0].note.as_ref().unwrap().len() <= 1_024);
 }
 
+#[tokio::test]
+async fn repeated_warnings_hold_up_nobody() {
+    let (sender, receiver) = channel();
+    for notice in (0..100).map(|_| malformed("u")).chain([bound()]) {
+        sender.try_send(notice).unwrap();
+    }
+    let (metrics, stop, started) = (metrics(), CancellationToken::new(), std::time::Instant::now());
+    let writer = EventWriter::new(Sink::default(), "replica-1".to_owned(), metrics.clone());
+    let config = EventsConfig { enabled: true, max_per_second: 10 };
+    let task = tokio::spawn(writer.run(config, receiver, || {}, stop.clone()));
+    while metrics.decisions.events.get("sent").unwrap().get() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // Two events take a tenth of a second, a hundred and one would take ten.
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    stop.cancel();
+    task.await.unwrap();
+}
+
+#[test]
+fn the_event_of_a_pod_with_the_longest_name_has_a_valid_name() {
+    let name = format!("{}.{}", "a".repeat(234), "b".repeat(18));
+    assert_eq!(name.len(), 253);
+    let pod = PodKey { name: name.as_str().into(), ..pod() };
+    let Notice::Bound(report) = bound() else { unreachable!() };
+    let at = "2026-01-31T12:00:00.123456789Z".parse().unwrap();
+    let event = object::event(&Note::of(&Notice::Bound(BoundReport { pod, at, ..report })), "replica-1");
+    let event_name = event.metadata.name.unwrap();
+    assert!(event_name.len() <= 253, "{}", event_name.len());
+    let labels: Vec<&str> = event_name.split('.').collect();
+    assert!(labels.iter().all(|label| !label.is_empty() && !label.ends_with('-')), "{event_name}");
+    assert_eq!(event.regarding.unwrap().name.as_deref(), Some(name.as_str()));
+}
+
 #[test]
 fn remembered_warnings_are_bounded() {
     let mut warned = Warned::default();

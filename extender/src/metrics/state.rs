@@ -1,6 +1,7 @@
 //! Metrics that are read from the state itself at scrape time.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
         Arc,
@@ -9,7 +10,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube_sci_cluster::{assess::Model, grid::ChainLink, snapshot::Snapshot};
+use kube_sci_cluster::{
+    assess::Model,
+    grid::{ChainLink, ZoneIndex, ZoneState},
+    snapshot::Snapshot,
+};
 use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
 use prometheus_client::{
     collector::Collector,
@@ -103,11 +108,18 @@ impl Collector for State {
 fn encode_zones(encoder: &mut DescriptorEncoder, snapshot: &Snapshot) -> fmt::Result {
     let help = format!("{}.", ZONES.help);
     let mut metric = encoder.encode_descriptor(ZONES.name, &help, None, MetricType::Gauge)?;
-    for link in ChainLink::ALL {
-        let zones = snapshot.zones().iter().filter(|zone| zone.link() == link).count();
+    for (link, zones) in ChainLink::ALL.into_iter().zip(zones_by_link(snapshot)) {
         ConstGauge::new(count(zones)).encode(metric.encode_family(&[("link", link.as_str())])?)?;
     }
     Ok(())
+}
+
+/// Zones that a node stands in, in the order of [`ChainLink::ALL`]. The snapshot keeps those of former nodes too.
+fn zones_by_link(snapshot: &Snapshot) -> [usize; ChainLink::ALL.len()] {
+    let inhabited: HashSet<ZoneIndex> = snapshot.nodes().filter_map(|(_, node)| node.identity.zone_index).collect();
+    let links: Vec<ChainLink> =
+        inhabited.into_iter().filter_map(|index| snapshot.zone(index)).map(ZoneState::link).collect();
+    ChainLink::ALL.map(|link| links.iter().filter(|&&found| found == link).count())
 }
 
 fn encode_refused(encoder: &mut DescriptorEncoder, refused: u64) -> fmt::Result {
@@ -127,7 +139,27 @@ fn float(generation: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use kube_sci_cluster::{config::ModelConfig, index::Index, objects::NodeView};
+    use serde_json::json;
+
     use super::*;
+
+    fn node(name: &str, zone: &str) -> NodeView {
+        let annotations = json!({ "kube-sci.dev/grid-zone": zone });
+        serde_json::from_value(json!({ "metadata": { "name": name, "annotations": annotations } })).unwrap()
+    }
+
+    #[test]
+    fn zones_that_no_node_stands_in_any_more_are_not_counted() {
+        let mut index = Index::new(&ModelConfig::default()).unwrap();
+        for (name, zone) in [("a", "DE"), ("b", "FR"), ("typo", "DEE"), ("gone", "DEEE")] {
+            index.apply_node(&node(name, zone), Timestamp::UNIX_EPOCH);
+        }
+        index.apply_node(&node("typo", "DE"), Timestamp::UNIX_EPOCH);
+        index.delete_node("gone");
+        let snapshot = index.publish(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(zones_by_link(&snapshot), [0, 0, 2, 0]);
+    }
 
     #[test]
     fn idleness_counts_from_the_last_call_and_never_backwards() {

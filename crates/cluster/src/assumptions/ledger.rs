@@ -154,6 +154,11 @@ impl Ledger {
         (others != Part::default()).then(|| others.load())
     }
 
+    /// Every pod assumed.
+    pub(crate) fn uids(&self) -> impl Iterator<Item = PodUid> {
+        self.pods.iter().flat_map(|shard| shard.iter()).map(|pod| pod.uid)
+    }
+
     pub(super) fn contains(&self, uid: PodUid) -> bool {
         self.pod(uid).is_some()
     }

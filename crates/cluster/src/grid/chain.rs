@@ -14,6 +14,9 @@ use sci_core::{
 use super::{ChainLink, ChosenReading, ZoneIndex, ZoneState, ZoneTable};
 use crate::config::GridConfig;
 
+/// Zones with a place. Far more than there are on Earth: reached only where something invents names without end.
+const MAX_ZONES: usize = 4_096;
+
 /// What the sources said so far, and the table that follows from it. Part of the single writer's state.
 #[derive(Debug)]
 pub struct Grid {
@@ -46,20 +49,23 @@ impl Grid {
         &self.table
     }
 
-    /// The place of a zone under its present name, made if need be. A new zone has its value at once.
-    pub fn place(&mut self, zone: &Zone, now: Timestamp) -> (Zone, ZoneIndex) {
+    /// The place of a zone under its present name, made if need be and if there is room. A new zone has its value at
+    /// once.
+    pub fn place(&mut self, zone: &Zone, now: Timestamp) -> (Zone, Option<ZoneIndex>) {
         let zone = region::catalogue().canonical(zone);
         if let Some(&index) = self.indices.get(&zone) {
-            return (zone, index);
+            return (zone, Some(index));
         }
-        // Far fewer than u32::MAX zones exist; one place too many would share the last.
-        let index = ZoneIndex(u32::try_from(self.annual.len()).unwrap_or(u32::MAX));
+        let Some(index) = u32::try_from(self.annual.len()).ok().filter(|_| self.annual.len() < MAX_ZONES) else {
+            return (zone, None);
+        };
+        let index = ZoneIndex(index);
         let annual = self.annual_reading(&zone);
         let state = ZoneState { zone: zone.clone(), value: self.choose(&zone, annual.as_ref(), now) };
         self.annual.push(annual);
         self.indices.insert(zone.clone(), index);
         Arc::make_mut(&mut self.table).states.push(state);
-        (zone, index)
+        (zone, Some(index))
     }
 
     /// Takes what source number `source` says now, instead of all that it said before.

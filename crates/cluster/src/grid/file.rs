@@ -27,8 +27,15 @@ pub struct FileSource {
     name: String,
     context: ParseContext,
     period: Duration,
-    /// Hash of what was read last, whether it could be used or not.
-    seen: Option<u64>,
+    seen: Option<Seen>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Seen {
+    hash: u64,
+    /// Why it could not be used, if so: it is told until the file changes.
+    problem: Option<RowProblem>,
 }
 
 impl FileSource {
@@ -47,16 +54,18 @@ impl FileSource {
     async fn read_if_changed(&mut self, now: Timestamp) -> Result<Option<Answer>, SourceError> {
         let content = read_limited(&self.path).await.inspect_err(|_| self.seen = None)?;
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&content);
-        if self.seen.replace(hash) == Some(hash) {
-            return Ok(None);
+        if let Some(seen) = self.seen.as_ref().filter(|seen| seen.hash == hash) {
+            return seen.problem.clone().map_or(Ok(None), |problem| Err(self.malformed(problem)));
         }
         let json = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         let parse = if json { parse_json } else { parse_csv };
-        parse(&content, &self.context, now).map(Some).map_err(|RowProblem { line, problem }| SourceError::Malformed {
-            path: self.path.clone(),
-            line,
-            problem,
-        })
+        let parsed = parse(&content, &self.context, now);
+        self.seen = Some(Seen { hash, problem: parsed.as_ref().err().cloned() });
+        parsed.map(Some).map_err(|problem| self.malformed(problem))
+    }
+
+    fn malformed(&self, RowProblem { line, problem }: RowProblem) -> SourceError {
+        SourceError::Malformed { path: self.path.clone(), line, problem }
     }
 }
 

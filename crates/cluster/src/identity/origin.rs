@@ -12,7 +12,7 @@ pub enum ZoneOrigin {
     Rule,
     /// The provider in `spec.providerID` and the region label, through the catalogue.
     ProviderRegion,
-    /// The region label alone: exactly one provider has a region of this name.
+    /// The region label alone: the node names no provider, and exactly one has a region of this name.
     RegionLabel,
     /// Nobody said.
     Unknown,

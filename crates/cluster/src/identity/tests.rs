@@ -83,7 +83,7 @@ fn bad_annotations_are_told_and_the_next_source_is_used() {
 
 #[test]
 fn a_region_that_one_provider_alone_has_is_accepted_without_provider() {
-    for provider_id in ["", "kind://docker/kind/kind-worker"] {
+    for provider_id in ["", "kind://docker/kind/kind-worker", "kwok://n1"] {
         let identity = resolver(&json!({})).resolve(&node(provider_id, &region("westeurope"), &json!({})));
         assert_eq!((identity.provider, identity.zone_origin), (Some(Provider::Azure), ZoneOrigin::RegionLabel));
     }
@@ -96,6 +96,9 @@ fn nothing_known_is_unknown_and_not_another_region() {
         ("", region("nowhere-1")),
         ("aws:///x/i-1", region("westeurope")),
         ("aws:///x/i-1", json!({})),
+        // Alibaba's London and Huawei's Hong Kong: AWS has regions of these names elsewhere.
+        ("eu-west-1.i-1", region("eu-west-1")),
+        ("huaweicloud://1", region("ap-southeast-1")),
     ] {
         let identity = resolver(&json!({})).resolve(&node(provider_id, &labels, &json!({})));
         assert_eq!((zone_of(&identity), identity.zone_origin), (None, ZoneOrigin::Unknown), "{provider_id} {labels}");

@@ -27,6 +27,10 @@ impl PodTable {
         self.bound.len()
     }
 
+    pub(super) fn contains(&self, uid: PodUid) -> bool {
+        self.bound.contains_key(&uid)
+    }
+
     /// Pods that are on no node hold nothing and are not kept.
     pub(super) fn apply(
         &mut self,

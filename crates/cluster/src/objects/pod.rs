@@ -133,13 +133,20 @@ impl From<Wire> for PodView {
     fn from(Wire { metadata, spec, status }: Wire) -> Self {
         let WireMeta { name, namespace, uid, resource_version, owner_references } = metadata;
         let controller = owner_references.iter().find(|owner| owner.controller == Some(true));
-        let owner = match controller.map(|owner| owner.kind.as_str()) {
-            Some("DaemonSet") => PodOwner::DaemonSet,
-            Some("Node") => PodOwner::Mirror,
-            _ => PodOwner::Workload,
-        };
+        let owner = PodOwner::controlled_by(controller.map(|owner| owner.kind.as_str()));
         let metadata = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
         Self { metadata, owner, spec, status }
+    }
+}
+
+impl PodOwner {
+    /// By the kind of the owner that controls the pod.
+    pub fn controlled_by(kind: Option<&str>) -> Self {
+        match kind {
+            Some("DaemonSet") => Self::DaemonSet,
+            Some("Node") => Self::Mirror,
+            _ => Self::Workload,
+        }
     }
 }
 

@@ -105,12 +105,22 @@ impl Writer {
         let started = Instant::now();
         let now = (self.clock)();
         self.index.evaluate_zones(now);
+        self.forget_late_assumptions();
         let expired = self.assumptions.expire(now);
         if expired > 0 {
             self.metrics.assumptions_expired(expired);
             debug!(pods = expired, "assumed pods were not seen on any node in time");
         }
         self.publish(started, 0);
+    }
+
+    /// An answer that the scheduler did not wait for may come after the pod was seen: its assumption would count the
+    /// pod twice.
+    fn forget_late_assumptions(&self) {
+        let late: Vec<PodUid> = self.assumptions.load().uids().filter(|&uid| self.index.is_bound(uid)).collect();
+        for uid in late {
+            self.assumptions.forget(uid);
+        }
     }
 
     fn apply(&mut self, message: Message) {

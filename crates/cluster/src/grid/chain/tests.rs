@@ -50,7 +50,7 @@ impl Fixture {
     fn new(config: &GridConfig, name: &str) -> Self {
         let mut grid = Grid::new(config);
         let (_, index) = grid.place(&zone(name), noon());
-        Self { grid, index }
+        Self { grid, index: index.unwrap() }
     }
 
     fn speak(&mut self, source: usize, series: Vec<Series>) {
@@ -159,5 +159,16 @@ fn old_names_of_a_zone_find_its_values() {
     assert_eq!(grid.place(&today, noon()), (today.clone(), index));
     grid.replace(0, vec![series("BR-SP", Signal::default(), noon(), &[7.0])]);
     assert!(grid.evaluate(noon()));
-    assert_eq!(grid.table().get(index).unwrap().link(), ChainLink::Current);
+    assert_eq!(grid.table().get(index.unwrap()).unwrap().link(), ChainLink::Current);
+}
+
+#[test]
+fn invented_zones_are_bounded_and_take_nothing_from_the_others() {
+    let mut grid = Grid::new(&config());
+    let first = grid.place(&zone("DE"), noon());
+    let places: Vec<_> = (0..2 * MAX_ZONES).map(|number| grid.place(&zone(&format!("Z{number}")), noon()).1).collect();
+    assert!(places.iter().take(MAX_ZONES - 1).all(Option::is_some));
+    assert!(places.iter().skip(MAX_ZONES - 1).all(Option::is_none));
+    assert_eq!(grid.table().iter().count(), MAX_ZONES);
+    assert_eq!(grid.place(&zone("DE"), noon()), first);
 }
