@@ -71,7 +71,8 @@ fn configuration_page_is_current() {
 #[tokio::test]
 async fn metrics_page_is_current() {
     let intro = format!(
-        "Scraped at `/metrics` in the OpenMetrics format. Base units, few labels with bounded values.\n\n{GENERATED}"
+        "Scraped at `/metrics` in the OpenMetrics format, and pushed over OTLP if `telemetry.otlp` is set. Base units, few \
+         labels with bounded values.\n\n{GENERATED}"
     );
     page("metrics.md", &registry().reference("Metrics of the extender", &intro));
 }

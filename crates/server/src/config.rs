@@ -60,7 +60,7 @@ pub struct TelemetryConfig {
     pub log_format: LogFormat,
     /// Level, or a list of `target=level` separated by commas, for example `info,kube=debug`.
     pub log_level: String,
-    /// Export of traces and metrics. Nothing is exported without it.
+    /// Export of traces, and of every metric of `/metrics`. Nothing is exported without it.
     pub otlp: Option<OtlpConfig>,
 }
 
@@ -75,7 +75,9 @@ pub enum LogFormat {
     Text,
 }
 
-/// An OpenTelemetry collector.
+/// An OpenTelemetry collector. Every metric of `/metrics` is pushed to it, with its labels as attributes: counters
+/// without `_total`, gauges as they are, `_info` metrics as gauges of 1, and histograms as two counters, `_count` and
+/// `_sum`, without their buckets. `http.server.request.duration` is pushed in addition, as a histogram.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OtlpConfig {

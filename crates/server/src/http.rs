@@ -109,7 +109,8 @@ pub enum ServeError {
 /// | `GET /log-level` | what is logged at present |
 /// | `PUT /log-level` | changes it; trusted peers only |
 ///
-/// `configure` runs once per worker thread. Handlers run on those threads, not on the caller's runtime.
+/// If there is a collector, everything in the registry is pushed to it from now on, so register the metrics of the
+/// program first. `configure` runs once per worker thread. Handlers run on those threads, not on the caller's runtime.
 pub fn serve<F>(listen: &ListenConfig, shared: &Shared, configure: F) -> Result<BoundServer, ServeError>
 where
     F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
@@ -133,6 +134,7 @@ where
     let certificate_required = listen.tls.as_ref().is_some_and(|tls| tls.require_client_certificate);
 
     let metrics = RequestMetrics::new(&shared.registry, &shared.telemetry);
+    shared.telemetry.push(&shared.registry);
     let in_flight = metrics.in_flight();
     let state = shared.clone();
     let limit = listen.max_body_bytes;

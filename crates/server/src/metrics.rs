@@ -1,8 +1,10 @@
-//! The metrics of a program: what is scraped at `/metrics` and what the reference page says about it.
+//! The metrics of a program: what is scraped at `/metrics`, what is pushed to an OpenTelemetry collector, and what the
+//! reference page says about it.
 //!
-//! Both come from the same registration, so the page cannot forget a metric.
+//! All come from the same registration, so the page cannot forget a metric.
 
 mod process;
+pub(crate) mod samples;
 
 use std::{
     fmt,
@@ -18,6 +20,8 @@ use prometheus_client::{
 };
 
 pub use prometheus_client::registry::Unit;
+
+use self::samples::{Sample, samples};
 
 /// Content type of [`MetricsRegistry::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -79,7 +83,8 @@ impl MetricsRegistry {
         this
     }
 
-    /// Adds a metric. Register a clone and keep the original to record with.
+    /// Adds a metric. Register a clone and keep the original to record with. What is registered after
+    /// [`crate::http::serve`] is scraped, but not pushed to a collector.
     pub fn register(&self, spec: Spec, metric: impl Metric) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.catalog.push(spec.describe(EncodeMetric::metric_type(&metric)));
@@ -148,7 +153,7 @@ impl MetricsRegistry {
                 if family.is_none() {
                     missing.push(rest.to_owned());
                 }
-            } else if !line.starts_with('#') && family.is_some_and(|described| !described.has_labels_of(line)) {
+            } else if family.is_some_and(|described| samples(line).any(|sample| !described.has_labels_of(&sample))) {
                 missing.push(line.to_owned());
             }
         }
@@ -188,8 +193,8 @@ impl Description {
         })
     }
 
-    fn has_labels_of(&self, sample: &str) -> bool {
-        label_keys(sample).all(|key| key == "le" || self.labels.iter().any(|label| label == key))
+    fn has_labels_of(&self, sample: &Sample<'_>) -> bool {
+        sample.labels.iter().all(|(key, _)| *key == "le" || self.labels.iter().any(|label| label == key))
     }
 }
 
@@ -199,12 +204,6 @@ fn suffix(kind: &str) -> Option<&'static str> {
         "info" => Some("info"),
         _ => None,
     }
-}
-
-/// Keys of a sample line. Good enough for our own pages: no label value of ours holds `="`.
-fn label_keys(sample: &str) -> impl Iterator<Item = &str> {
-    let labels = sample.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(labels, _)| labels);
-    labels.split("=\"").filter_map(|part| part.rsplit(['"', ',']).next()).filter(|key| !key.is_empty())
 }
 
 #[cfg(test)]

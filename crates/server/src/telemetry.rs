@@ -1,5 +1,11 @@
 //! Logs on standard error, and traces and metrics pushed to an OpenTelemetry collector when one is configured.
+//!
+//! Pushed are the metrics of the [`MetricsRegistry`], so they are those of `/metrics`: counters under their name without
+//! `_total`, gauges and `_info` metrics (1) as gauges, labels as attributes, units as UCUM codes. A histogram goes as two
+//! counters, `_count` and `_sum`; its buckets stay on the page. What is not finite is left out. In addition
+//! `http.server.request.duration` is pushed as a histogram, after the semantic conventions.
 
+mod bridge;
 mod otlp;
 
 use std::{io, sync::Arc, thread};
@@ -16,11 +22,17 @@ use tracing_subscriber::{
 };
 
 use self::otlp::Exporters;
-use crate::config::{LogFormat, TelemetryConfig};
+use crate::{
+    config::{LogFormat, TelemetryConfig},
+    metrics::MetricsRegistry,
+};
 
 /// Target of the span around each HTTP request. The span is of level DEBUG, so that it costs nothing unless somebody
 /// wants it; the export to a collector does.
 pub(crate) const REQUEST_TARGET: &str = "kube_sci_server::request";
+
+/// Instrumentation scope of the metrics that are pushed.
+pub(crate) const METER: &str = "kube-sci-server";
 
 /// The running telemetry. Clones are the same.
 #[derive(Clone, Debug)]
@@ -104,6 +116,13 @@ impl Telemetry {
     /// Where to record metrics for the collector; `None` if there is none.
     pub fn meter(&self, name: &'static str) -> Option<Meter> {
         self.inner.exporters.as_ref().map(|exporters| exporters.meter(name))
+    }
+
+    /// Pushes what is in the registry by now to the collector, if there is one.
+    pub(crate) fn push(&self, registry: &MetricsRegistry) {
+        if let Some(meter) = self.meter(METER) {
+            bridge::start(registry, &meter);
+        }
     }
 
     /// Whether spans go to a collector.

@@ -27,7 +27,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::{HttpError, error::explain_method};
 use crate::{
     metrics::{MetricsRegistry, Spec, Unit},
-    telemetry::{REQUEST_TARGET, Telemetry},
+    telemetry::{METER, REQUEST_TARGET, Telemetry},
 };
 
 /// Upper bounds in seconds: fine below the scheduler's budget of some milliseconds, coarse above.
@@ -98,7 +98,7 @@ struct DurationLabels {
 
 impl RequestMetrics {
     pub(super) fn new(registry: &MetricsRegistry, telemetry: &Telemetry) -> Self {
-        let pushed = telemetry.meter("kube-sci-server").map(|meter| {
+        let pushed = telemetry.meter(METER).map(|meter| {
             meter
                 .f64_histogram("http.server.request.duration")
                 .with_unit("s")
