@@ -46,8 +46,8 @@ control-plane: ## Build etcd, Kubernetes and kwok once (about 13 minutes on 2 co
 	$(CONTROL_PLANE) build
 
 .PHONY: local-cluster
-local-cluster: control-plane ## Start a control plane in the background and print its kubeconfig
-	$(CONTROL_PLANE) up
+local-cluster: control-plane release ## A control plane with four nodes and the extender, in the background; prints its kubeconfig
+	$(CONTROL_PLANE) up --nodes e2e/local-cluster.yaml --extender $(RELEASE)/kube-sci-extender
 
 .PHONY: local-cluster-down
 local-cluster-down: ## End it

@@ -47,6 +47,9 @@ pub struct State {
     pub kubeconfig: PathBuf,
     /// URL of the API server.
     pub server: String,
+    /// URL of the extender, if one was asked for.
+    #[serde(default)]
+    pub extender: Option<String>,
     /// Name and process of each component.
     pub processes: Vec<(String, u32)>,
 }

@@ -4,10 +4,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use kube_sci_e2e::control_plane::client_from;
+use kube_sci_e2e::extender_process::shipped_binary;
 use kube_sci_e2e::local_cluster::{LocalCluster, State};
 use kube_sci_e2e::testing::Slot;
 use kube_sci_e2e::wait::eventually;
+use kube_sci_e2e::world::{World, pod};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -64,8 +67,8 @@ async fn up_status_and_down_work_from_the_command_line() -> Result<()> {
     assert!(printed.starts_with(&format!("export KUBECONFIG={}\n", state.kubeconfig.display())), "{printed}");
     assert_eq!(state.processes.len(), 5);
     assert!(cluster.must(&["status"])?.contains(&state.server));
-    let client = kube_sci_e2e::control_plane::client_from(&state.kubeconfig).await?;
-    let world = kube_sci_e2e::world::World::new(client);
+    let client = client_from(&state.kubeconfig).await?;
+    let world = World::new(client);
     world.wait_nodes_ready(&["by-hand".to_owned()].into()).await?;
     let again = cluster.run(&["up"])?;
     assert!(String::from_utf8_lossy(&again.stderr).contains("runs from"), "{again:?}");
@@ -74,6 +77,30 @@ async fn up_status_and_down_work_from_the_command_line() -> Result<()> {
     wait_ended(&state).await?;
     assert!(!Path::new(&state.kubeconfig).exists());
     assert!(!cluster.run(&["status"])?.status.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_shipped_cluster_schedules_by_carbon() -> Result<()> {
+    let _slot = Slot::take().await?;
+    let cluster = Background(tempfile::tempdir()?);
+    let nodes = Path::new(env!("CARGO_MANIFEST_DIR")).join("local-cluster.yaml");
+    let extender = shipped_binary()?;
+    cluster.must(&["up", "--nodes", &nodes.display().to_string(), "--extender", &extender.display().to_string()])?;
+    let state = cluster.state()?;
+    let world = World::new(client_from(&state.kubeconfig).await?);
+    let names = ["stockholm", "virginia", "paris", "mumbai"];
+    world.wait_nodes_ready(&names.map(str::to_owned).into()).await?;
+    world.create_pod(pod("green").scheduler("kube-sci").cpu("1")).await?;
+    assert_ne!(world.wait_bound("green").await?, "mumbai");
+
+    let url = format!("{}/v1/explain/default/green", state.extender.context("the URL of the extender")?);
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let explained = eventually(Duration::from_secs(10), "an explanation", async || {
+        let answer = http.get(&url).send().await?.error_for_status()?;
+        answer.json::<serde_json::Value>().await
+    });
+    assert_eq!(explained.await?["known"], 4);
     Ok(())
 }
 

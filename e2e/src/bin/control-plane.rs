@@ -9,12 +9,17 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use kube_sci_e2e::binaries::Binaries;
 use kube_sci_e2e::build;
-use kube_sci_e2e::control_plane::{ControlPlane, Options, SchedulerOptions};
+use kube_sci_e2e::control_plane::{ControlPlane, ExtenderEntry, Options, Scheduler, SchedulerOptions};
+use kube_sci_e2e::extender_process::{ExtenderOptions, ExtenderProcess};
 use kube_sci_e2e::local_cluster::{FOLDER, LocalCluster, State};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often the supervisor looks whether all programs still run.
 const CHECK_PERIOD: Duration = Duration::from_secs(1);
+/// The name of the second scheduler, as in `manifests/base`.
+const GREEN_SCHEDULER: &str = "kube-sci";
+/// The extender's weight there.
+const SHIPPED_WEIGHT: u32 = 3;
 
 /// A real Kubernetes control plane as local processes: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, and
 /// kwok, which simulates nodes. No container engine, no root.
@@ -38,9 +43,8 @@ enum Action {
     Up {
         #[command(flatten)]
         place: Place,
-        /// Manifests to apply at the start, for example simulated nodes: a Node object is a node.
-        #[arg(long, value_name = "FILE.yaml")]
-        nodes: Option<PathBuf>,
+        #[command(flatten)]
+        contents: Contents,
     },
     /// End the background control plane and remove its data.
     Down(Place),
@@ -53,8 +57,8 @@ enum Action {
     Supervise {
         #[command(flatten)]
         place: Place,
-        #[arg(long)]
-        nodes: Option<PathBuf>,
+        #[command(flatten)]
+        contents: Contents,
     },
 }
 
@@ -65,6 +69,17 @@ struct Place {
     dir: PathBuf,
 }
 
+/// What a cluster holds from the start.
+#[derive(Debug, Args)]
+struct Contents {
+    /// Manifests to apply at the start, for example simulated nodes: a Node object is a node.
+    #[arg(long, value_name = "FILE.yaml")]
+    nodes: Option<PathBuf>,
+    /// A kube-sci extender to run, with a second scheduler that asks it: pods choose it by `schedulerName: kube-sci`.
+    #[arg(long, value_name = "BINARY")]
+    extender: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().action {
@@ -72,7 +87,7 @@ async fn main() -> Result<()> {
             let binaries = tokio::task::spawn_blocking(build::build).await??;
             say(&format!("programs in {}", binaries.folder().display()))
         }
-        Action::Up { place, nodes } => up(&place, nodes),
+        Action::Up { place, contents } => up(&place, contents),
         Action::Down(place) => {
             LocalCluster::open(&place.dir)?.down().await?;
             say("ended")
@@ -82,21 +97,27 @@ async fn main() -> Result<()> {
             Ok(binaries) => say(&binaries.folder().display().to_string()),
             Err(error) => Err(error.into()),
         },
-        Action::Supervise { place, nodes } => supervise(&place, nodes).await,
+        Action::Supervise { place, contents } => supervise(&place, contents).await,
     }
 }
 
-fn up(place: &Place, nodes: Option<PathBuf>) -> Result<()> {
+fn up(place: &Place, contents: Contents) -> Result<()> {
     // Says at once when something is missing, instead of in the supervisor's log.
     Binaries::locate()?;
     let cluster = LocalCluster::open(&place.dir)?;
     let mut supervisor = Command::new(std::env::current_exe().context("find this program")?);
     supervisor.arg("supervise").arg("--dir").arg(&place.dir);
-    if let Some(nodes) = nodes {
-        supervisor.arg("--nodes").arg(nodes);
+    let Contents { nodes, extender } = contents;
+    for (flag, value) in [("--nodes", nodes), ("--extender", extender)] {
+        if let Some(value) = value {
+            supervisor.arg(flag).arg(value);
+        }
     }
     let state = cluster.up(supervisor)?;
     say(&format!("export KUBECONFIG={}", state.kubeconfig.display()))?;
+    if let Some(extender) = &state.extender {
+        say(&format!("# extender: {extender}/v1/nodes; pods choose it by schedulerName: {GREEN_SCHEDULER}"))?;
+    }
     say(&format!("# kubectl: {}", Binaries::locate()?.program("kubectl").display()))
 }
 
@@ -108,7 +129,7 @@ fn status(state: &State) -> Result<()> {
     say(&format!("export KUBECONFIG={}", state.kubeconfig.display()))
 }
 
-async fn supervise(place: &Place, nodes: Option<PathBuf>) -> Result<()> {
+async fn supervise(place: &Place, contents: Contents) -> Result<()> {
     // Out of the terminal's session: closing it ends nothing.
     nix::unistd::setsid().context("leave the terminal's session")?;
     let cluster = LocalCluster::open(&place.dir)?;
@@ -116,17 +137,23 @@ async fn supervise(place: &Place, nodes: Option<PathBuf>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut plane = ControlPlane::start(Options { folder: Some(cluster.data()), ..Options::default() }).await?;
     let mut scheduler = plane.start_scheduler(SchedulerOptions::plain("default-scheduler")).await?;
-    if let Some(nodes) = nodes {
+    if let Some(nodes) = contents.nodes {
         plane.kubectl().run(&["apply".into(), "-f".into(), nodes.into_os_string()]).await?;
     }
-    let mut processes: Vec<(String, u32)> =
-        plane.processes().into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
-    let process = scheduler.process();
-    processes.push((process.name().to_owned(), process.id()));
+    let mut green = match contents.extender {
+        Some(binary) => Some(start_green(&plane, binary).await?),
+        None => None,
+    };
+    let extra = green.iter_mut().flat_map(|(extender, scheduler)| [extender.process(), scheduler.process()]);
+    let started =
+        std::iter::once(scheduler.process()).chain(extra).map(|process| (process.name().to_owned(), process.id()));
+    let processes: Vec<(String, u32)> =
+        plane.processes().into_iter().map(|(name, id)| (name.to_owned(), id)).chain(started).collect();
     let state = State {
         pid: i32::try_from(std::process::id()).context("read the process id")?,
         kubeconfig: plane.kubeconfig_path().to_owned(),
         server: plane.server().to_owned(),
+        extender: green.as_ref().map(|(extender, _)| extender.url("")),
         processes,
     };
     claim.ready(&state, stdout())?;
@@ -136,9 +163,21 @@ async fn supervise(place: &Place, nodes: Option<PathBuf>) -> Result<()> {
             () = tokio::time::sleep(CHECK_PERIOD) => {
                 plane.check()?;
                 scheduler.process().check()?;
+                if let Some((extender, scheduler)) = &mut green {
+                    extender.process().check()?;
+                    scheduler.process().check()?;
+                }
             }
         }
     }
+}
+
+/// The extender and a scheduler that asks it, as gently as it is shipped.
+async fn start_green(plane: &ControlPlane, binary: PathBuf) -> Result<(ExtenderProcess, Scheduler)> {
+    let extender = ExtenderProcess::start(plane, ExtenderOptions::new(binary, plane)).await?;
+    let entry = ExtenderEntry::filter_and_prioritize(extender.url_prefix()).weight(SHIPPED_WEIGHT);
+    let scheduler = plane.start_scheduler(SchedulerOptions::plain(GREEN_SCHEDULER).extender(entry)).await?;
+    Ok((extender, scheduler))
 }
 
 fn say(line: &str) -> Result<()> {
