@@ -5,7 +5,7 @@ SHELL := bash
 
 CARGO ?= cargo
 CONTROL_PLANE := $(CARGO) run --quiet --package kube-sci-e2e --bin control-plane --
-RELEASE := $(CURDIR)/target/release
+RELEASE := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release
 
 .PHONY: help
 help: ## List the commands
