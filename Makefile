@@ -34,7 +34,7 @@ deny: ## Licences, banned crates, sources (needs cargo-deny)
 	$(CARGO) deny --offline check bans licenses sources
 
 .PHONY: reference
-reference: ## Write docs/reference and the shipped scheduler configuration anew from the code
+reference: ## Write docs/reference anew from the code
 	KUBE_SCI_UPDATE_REFERENCE=1 $(CARGO) test --locked --package kube-sci-extender --test main reference
 
 .PHONY: release
