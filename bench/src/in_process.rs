@@ -35,8 +35,6 @@ use crate::{
 
 const WARM_UP: usize = 200;
 const REQUESTS: usize = 3_000;
-/// Between two requests, so that the recorder keeps up as it does in life; not measured.
-const PODS_PER_NODE: usize = 10;
 
 /// The extender's state over a still cluster, with its recorder at work on another thread.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ impl Extender {
     pub fn new(nodes: usize, now: Timestamp) -> anyhow::Result<Self> {
         let config = ExtenderConfig::default();
         let model_config = config.model();
-        let snapshot = world::index(nodes, nodes * PODS_PER_NODE, now)?.publish(now).context("publish")?;
+        let snapshot = world::index(nodes, nodes * world::PODS_PER_NODE, now)?.publish(now).context("publish")?;
         let model = Model {
             snapshot: SnapshotHandle::new(snapshot),
             assumptions: Arc::new(Assumptions::new(model_config.score.assume_for.get())),

@@ -12,7 +12,6 @@ use crate::{
     world,
 };
 
-const PODS_PER_NODE: usize = 10;
 const EVENTS: usize = 2_000;
 
 /// Measures at a tenth of the size and at full size, so that growth shows.
@@ -36,7 +35,7 @@ pub fn figures(now: Timestamp) -> anyhow::Result<Vec<Figure>> {
 
 /// One more pod, then gone again, each published, on a cluster that is otherwise still.
 fn pod_event(nodes: usize, now: Timestamp) -> anyhow::Result<Samples> {
-    let pods = nodes * PODS_PER_NODE;
+    let pods = nodes * world::PODS_PER_NODE;
     let mut index = world::index(nodes, pods, now)?;
     // A reader holds the last snapshot, as in life: the writer may not reuse it.
     let mut held = index.publish(now).context("publish the start")?;
@@ -54,7 +53,7 @@ fn pod_event(nodes: usize, now: Timestamp) -> anyhow::Result<Samples> {
 
 /// Everything once more into an index that knows it already, in milliseconds.
 fn relist(nodes: usize, now: Timestamp) -> anyhow::Result<f64> {
-    let pods = nodes * PODS_PER_NODE;
+    let pods = nodes * world::PODS_PER_NODE;
     let mut index = world::index(nodes, pods, now)?;
     let node_views: Vec<_> = (0..nodes).map(world::node).collect::<Result<_, _>>()?;
     let pod_views: Vec<_> = (0..pods).map(|number| world::bound_pod(number, nodes)).collect::<Result<_, _>>()?;

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::request::node_name;
 
+/// Pods that run on each node of a measured cluster.
+pub const PODS_PER_NODE: usize = 10;
+
 const PLACES: [(&str, &str, &str); 6] = [
     ("aws:///eu-north-1a/i-1", "eu-north-1", "m5.2xlarge"),
     ("aws:///us-east-1a/i-1", "us-east-1", "m6i.2xlarge"),
