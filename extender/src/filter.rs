@@ -6,8 +6,6 @@
 
 mod rule;
 
-use std::time::Instant;
-
 use jiff::Timestamp;
 use kube_sci_cluster::{
     assess::{Assessment, View, assess_named},
@@ -18,6 +16,7 @@ use tracing::field::Empty;
 
 pub use self::rule::{Subject, Verdict, judge};
 use crate::{
+    call::{Answered, call},
     config::Mode,
     decisions::PodKey,
     events::Notice,
@@ -33,27 +32,11 @@ use crate::{
 /// # Errors
 /// [`WireError`] for a body that is no request.
 pub fn filter(state: &State, body: &[u8], now: Timestamp) -> Result<Vec<u8>, WireError> {
-    let span = tracing::info_span!("filter", candidates = Empty, outcome = Empty).entered();
-    let started = Instant::now();
-    let answered = wire::parse(body).and_then(|request| {
-        span.record("candidates", request.candidates.len());
-        state.metrics.observe_candidates(Verb::Filter, request.candidates.len());
-        answer(state, &request, now)
-    });
-    let outcome = match &answered {
-        Ok((_, outcome)) => outcome,
-        Err(error) => {
-            state.metrics.malformed_requests.inc(error.kind());
-            "error"
-        }
-    };
-    span.record("outcome", outcome);
-    state.metrics.filter_requests.inc(outcome);
-    state.metrics.handling_seconds.observe(Verb::Filter.as_str(), started.elapsed().as_secs_f64());
-    answered.map(|(answer, _)| answer)
+    let span = tracing::info_span!("filter", candidates = Empty, outcome = Empty);
+    call(state, Verb::Filter, span, body, |request| answer(state, request, now))
 }
 
-fn answer(state: &State, request: &Request<'_>, now: Timestamp) -> Result<(Vec<u8>, &'static str), WireError> {
+fn answer(state: &State, request: &Request<'_>, now: Timestamp) -> Answered {
     let pod = Pod::parse(request.pod)?;
     let read = state.model.read();
     let view = read.view(now);

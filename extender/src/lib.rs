@@ -22,6 +22,7 @@ pub mod routes;
 pub mod state;
 pub mod wire;
 
+mod call;
 mod run;
 
 pub use self::run::{SERVICE_NAME, run};

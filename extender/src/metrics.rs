@@ -186,9 +186,14 @@ impl Metrics {
 
     /// Counts a call whose body never arrived whole, or was announced as something else.
     pub fn count_unread(&self, verb: Verb) {
+        self.count_request(verb, "error");
+    }
+
+    /// Counts a call by what came of it.
+    pub fn count_request(&self, verb: Verb, outcome: &'static str) {
         match verb {
-            Verb::Filter => self.filter_requests.inc("error"),
-            Verb::Prioritize => self.prioritize_requests.inc("error"),
+            Verb::Filter => self.filter_requests.inc(outcome),
+            Verb::Prioritize => self.prioritize_requests.inc(outcome),
         }
     }
 

@@ -3,7 +3,7 @@
 //! One pass: read the pod, look every candidate up in the snapshot, work out what the pod would cost there, score,
 //! answer. No I/O and no lock; a decision that the recorder has no room for is dropped and counted.
 
-use std::{cell::RefCell, sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc};
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
@@ -16,6 +16,7 @@ use sci_core::node::{Cost, NeutralReason, PodDemand, Score, ScoreScratch, score}
 use tracing::field::Empty;
 
 use crate::{
+    call::call,
     config::Mode,
     decisions::{Candidate, Decision, PodKey, Terms},
     metrics::{NoOpinion, Verb},
@@ -55,30 +56,15 @@ enum Answer {
 /// # Errors
 /// [`WireError`] for a body that is no request.
 pub fn prioritize(state: &State, body: &[u8], now: Timestamp) -> Result<Vec<u8>, WireError> {
-    let span = tracing::info_span!("prioritize", candidates = Empty, outcome = Empty).entered();
-    let started = Instant::now();
-    let answered = wire::parse(body).and_then(|request| {
-        span.record("candidates", request.candidates.len());
-        state.metrics.observe_candidates(Verb::Prioritize, request.candidates.len());
-        answer(state, &request, now)
-    });
-    let outcome = match &answered {
-        Ok(Answer::Scored(_)) => "scored",
-        Ok(Answer::Neutral(reason)) => {
-            state.metrics.scores.neutral_answers.inc(reason.as_str());
-            "neutral"
-        }
-        Err(error) => {
-            state.metrics.malformed_requests.inc(error.kind());
-            "error"
-        }
-    };
-    span.record("outcome", outcome);
-    state.metrics.prioritize_requests.inc(outcome);
-    state.metrics.handling_seconds.observe(Verb::Prioritize.as_str(), started.elapsed().as_secs_f64());
-    answered.map(|answer| match answer {
-        Answer::Scored(list) => list,
-        Answer::Neutral(_) => NO_OPINION.to_vec(),
+    let span = tracing::info_span!("prioritize", candidates = Empty, outcome = Empty);
+    call(state, Verb::Prioritize, span, body, |request| {
+        Ok(match answer(state, request, now)? {
+            Answer::Scored(list) => (list, "scored"),
+            Answer::Neutral(reason) => {
+                state.metrics.scores.neutral_answers.inc(reason.as_str());
+                (NO_OPINION.to_vec(), "neutral")
+            }
+        })
     })
 }
 

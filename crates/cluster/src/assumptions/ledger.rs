@@ -45,7 +45,7 @@ pub(super) struct Candidates {
     len: usize,
 }
 
-/// What is assumed on one node. `owner` tells whose it is: a node that took over the place starts from nothing.
+/// What is assumed on one node. `epoch` tells whose it is: a node that took over the place starts from nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct NodeSum {
     epoch: u32,

@@ -12,7 +12,6 @@ use kube_sci_cluster::{
     index::{Index, ObjectKind},
     objects::{NodeView, PodUid, PodView},
 };
-use sci_core::quantity::GramsPerHour;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// One placement of all pods.
@@ -54,8 +53,9 @@ pub fn settle(config: &ModelConfig, nodes: &[Node], pods: &[Pod], now: Timestamp
         let view = View { snapshot: &snapshot, ledger: &ledger, now, options: &options };
         let assessment = assess_named(&view, name, uid, &demand);
         let footprint = assessment.footprint.with_context(|| format!("footprint on {name}"))?;
-        account.grams_per_hour += GramsPerHour::get(footprint.total);
-        account.core_hours += footprint.total.get() / footprint.per_core_hour.get();
+        account.grams_per_hour += footprint.total.get();
+        let node = assessment.node.with_context(|| format!("{name} is not known"))?;
+        account.core_hours += demand.cpu.get() * node.identity.hardware.relative_performance.get();
         *account.pods.entry(name.to_owned()).or_default() += 1;
         index.apply_pod(&pod_view);
         snapshot = index.publish(now).context("publish a bound pod")?;
