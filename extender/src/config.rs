@@ -1,6 +1,8 @@
 //! The extender's one YAML document.
 
-use kube_sci_cluster::config::{ConfigError, GridConfig, ModelConfig, NodesConfig, OptOutConfig, ScoreConfig};
+use kube_sci_cluster::config::{
+    ConfigError, EnergyConfig, GridConfig, ModelConfig, NodesConfig, OptOutConfig, ScoreConfig,
+};
 use kube_sci_server::config::{ListenConfig, TelemetryConfig};
 use schemars::JsonSchema;
 use sci_core::{
@@ -22,6 +24,8 @@ pub struct ExtenderConfig {
     pub telemetry: TelemetryConfig,
     /// Where carbon intensities come from, and how long they are believed.
     pub grid: GridConfig,
+    /// Where measured energy comes from. Without sources every node is modelled.
+    pub energy: EnergyConfig,
     /// Grid zones, hardware and site overhead of nodes that do not say it themselves.
     pub nodes: NodesConfig,
     /// How footprints become scores.
@@ -111,6 +115,7 @@ impl ExtenderConfig {
     pub fn model(&self) -> ModelConfig {
         ModelConfig {
             grid: self.grid.clone(),
+            energy: self.energy.clone(),
             nodes: self.nodes.clone(),
             score: self.score.clone(),
             opt_out: self.opt_out.clone(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube_sci_cluster::grid::{ParseContext, parse_csv, parse_json};
+use kube_sci_signals::grid::{ParseContext, parse_csv, parse_json};
 use libfuzzer_sys::fuzz_target;
 use sci_core::intensity::{Quality, Signal, Zone};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use jiff::Timestamp;
+use kube_sci_signals::grid::ZoneValue;
 use sci_core::{
     intensity::Freshness,
     node::{Cost, EmbodiedWeight, Footprint, NeutralReason, NodeInput, NodeLoad, PodDemand, marginal_footprint},
@@ -13,7 +14,6 @@ use sci_core::{
 use crate::{
     assumptions::{Assumptions, Ledger},
     config::ModelConfig,
-    grid::ZoneValue,
     objects::PodUid,
     snapshot::{NodeRecord, Slot, Snapshot, SnapshotHandle},
 };

@@ -3,54 +3,23 @@
 //! An empty document works. Text that cannot be meant is refused when the document is read; values that only make
 //! sense together are checked by [`ModelConfig::validate`].
 
-mod duration;
-mod grid;
 mod nodes;
 mod selector;
 #[cfg(test)]
 mod tests;
 
+use kube_sci_signals::config::{number, value};
 use schemars::JsonSchema;
-use sci_core::{intensity::Zone, node::EmbodiedWeight, power::PowerError, quantity::QuantityError};
+use sci_core::node::EmbodiedWeight;
 use serde::{Deserialize, Serialize};
 
+pub use kube_sci_signals::config::{ConfigError, EnergyConfig, GridConfig, TextDuration};
+
 pub use self::{
-    duration::{DurationError, TextDuration},
-    grid::{FileSourceConfig, GridConfig, QualityConfig, ScopeConfig, SignalConfig, SignalKindConfig},
     nodes::{HardwareClassConfig, HardwareRule, NodesConfig, PowerPoint, ZoneRule},
     selector::{LabelExpression, LabelOperator, LabelSelector},
 };
 use crate::objects::{CpuMillis, DefaultRequests, MemoryBytes};
-
-/// Why a configuration cannot work, with the place.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A number outside its range.
-    #[error("{field}: {problem}")]
-    Number {
-        /// Path of the field.
-        field: String,
-        /// What is wrong.
-        problem: QuantityError,
-    },
-    /// Points that make no power curve.
-    #[error("{field}: {problem}")]
-    Curve {
-        /// Path of the field.
-        field: String,
-        /// What is wrong.
-        problem: PowerError,
-    },
-    /// Anything else.
-    #[error("{field}: {problem}")]
-    Value {
-        /// Path of the field.
-        field: String,
-        /// What to do.
-        problem: String,
-    },
-}
 
 /// Everything that the numbers depend on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +27,8 @@ pub enum ConfigError {
 pub struct ModelConfig {
     /// Where carbon intensity comes from.
     pub grid: GridConfig,
+    /// Where measured energy comes from.
+    pub energy: EnergyConfig,
     /// What is known about nodes beyond their labels.
     pub nodes: NodesConfig,
     /// How a pod on a node becomes a number.
@@ -104,6 +75,7 @@ impl ModelConfig {
     /// Checks what the types alone cannot.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.grid.validate()?;
+        self.energy.validate()?;
         self.nodes.validate()?;
         self.score.validate()
     }
@@ -127,16 +99,4 @@ impl ScoreConfig {
         }
         Ok(())
     }
-}
-
-fn value(field: &str, problem: impl Into<String>) -> ConfigError {
-    ConfigError::Value { field: field.to_owned(), problem: problem.into() }
-}
-
-fn number<T>(field: &str, number: f64, check: impl FnOnce(f64) -> Result<T, QuantityError>) -> Result<T, ConfigError> {
-    check(number).map_err(|problem| ConfigError::Number { field: field.to_owned(), problem })
-}
-
-fn zone(field: &str, name: &str) -> Result<(), ConfigError> {
-    Zone::new(name).map(drop).map_err(|problem| value(field, problem.to_string()))
 }

@@ -11,6 +11,7 @@ mod origin;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use kube_sci_signals::grid::ZoneIndex;
 use rustc_hash::FxHashMap;
 use sci_core::{
     intensity::Zone,
@@ -25,7 +26,6 @@ pub use self::origin::{HardwareOrigin, PueOrigin, ZoneOrigin};
 use crate::{
     annotations,
     config::{ConfigError, LabelSelector, ModelConfig, NodesConfig},
-    grid::ZoneIndex,
     objects::{NodeView, annotation, label},
 };
 

@@ -9,13 +9,13 @@ mod pods;
 use std::{mem, sync::Arc};
 
 use jiff::Timestamp;
+use kube_sci_signals::grid::Grid;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::intensity::Series;
 
 use self::{nodes::NodeTable, pods::PodTable};
 use crate::{
     config::{ConfigError, ModelConfig},
-    grid::Grid,
     identity::{RefusedAnnotation, Resolver},
     objects::{DefaultRequests, NamespaceView, NodeView, PodUid, PodView},
     snapshot::{Slot, Snapshot},

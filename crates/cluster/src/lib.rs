@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! API server --watch--> observer --events--> index (one writer) --publish--> Snapshot <--load-- any number of readers
-//! grid files --poll---> observer ----------------^
+//! signals    --poll---> observer ----------------^
 //! ```
 //!
 //! | module | holds |
@@ -11,7 +11,6 @@
 //! | [`annotations`] | every annotation and label that is read |
 //! | [`objects`] | slim views of Kubernetes objects |
 //! | [`identity`] | what a node is: grid zone, hardware, PUE, each with its origin |
-//! | [`grid`] | where intensities come from, and which one holds |
 //! | [`index`] | the single writer's state |
 //! | [`snapshot`] | what readers see |
 //! | [`assumptions`] | pods decided but not yet seen |
@@ -22,7 +21,6 @@ pub mod annotations;
 pub mod assess;
 pub mod assumptions;
 pub mod config;
-pub mod grid;
 pub mod identity;
 pub mod index;
 pub mod objects;

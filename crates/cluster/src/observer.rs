@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
 use kube::Client;
+use kube_sci_signals::grid::{Answer, FileSource, IntensitySource};
 use tokio::sync::mpsc;
 
 pub use self::hooks::{EventKind, NoMetrics, ObserverHooks, ObserverMetrics, PodBound, PollOutcome, Published};
@@ -24,7 +25,6 @@ use crate::{
     assess::{AssessOptions, Model},
     assumptions::Assumptions,
     config::{ConfigError, ModelConfig},
-    grid::{Answer, FileSource, IntensitySource},
     index::{Index, ObjectKind},
     objects::{NamespaceView, NodeView, PodView},
     snapshot::SnapshotHandle,

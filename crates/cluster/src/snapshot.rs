@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
+use kube_sci_signals::grid::{ZoneIndex, ZoneState, ZoneTable};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::node::NodeLoad;
 
 pub use self::chunked::ChunkedVec;
-use crate::{
-    grid::{ZoneIndex, ZoneState, ZoneTable},
-    identity::NodeIdentity,
-};
+use crate::identity::NodeIdentity;
 
 /// The place of a node in the snapshot. A place that a later node took over has another epoch, so an old slot
 /// finds nothing rather than the wrong node.

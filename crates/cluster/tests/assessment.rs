@@ -7,11 +7,11 @@ use kube_sci_cluster::{
     assess::{AssessOptions, Model, assess, assess_named},
     assumptions::Assumptions,
     config::ModelConfig,
-    grid::ChainLink,
     index::Index,
     objects::{NodeStatus, PodUid},
     snapshot::SnapshotHandle,
 };
+use kube_sci_signals::grid::ChainLink;
 use sci_core::{
     intensity::{Quality, Series, Signal, Slot, Zone},
     node::{NeutralReason, PodDemand},

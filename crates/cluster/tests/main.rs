@@ -10,6 +10,5 @@
 mod assessment;
 mod fake_api;
 mod fixtures;
-mod grid_files;
 mod index_properties;
 mod observing;

@@ -1,5 +1,6 @@
 use jiff::Timestamp;
-use kube_sci_cluster::{assess::Assessment, grid::ZoneValue, identity::NodeIdentity, snapshot::NodeRecord};
+use kube_sci_cluster::{assess::Assessment, identity::NodeIdentity, snapshot::NodeRecord};
+use kube_sci_signals::grid::ZoneValue;
 use sci_core::node::{Footprint, NeutralReason, Score};
 use serde::Serialize;
 

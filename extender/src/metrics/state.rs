@@ -10,12 +10,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube_sci_cluster::{
-    assess::Model,
-    grid::{ChainLink, ZoneIndex, ZoneState},
-    snapshot::Snapshot,
-};
+use kube_sci_cluster::{assess::Model, snapshot::Snapshot};
 use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
+use kube_sci_signals::grid::{ChainLink, ZoneIndex, ZoneState};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},

@@ -9,7 +9,8 @@ use sci_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, LabelSelector, number, value, zone};
+use super::LabelSelector;
+use kube_sci_signals::config::{ConfigError, number, value, zone};
 
 /// What is known about nodes beyond their labels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use kube_sci_signals::grid::IntensitySource;
 use tokio::sync::mpsc;
 
 use super::ObjectKind;
-use crate::{assumptions::Confirmation, grid::IntensitySource};
+use crate::assumptions::Confirmation;
 
 /// Called by a task, with its name, whenever it is alive.
 pub type HeartbeatFn = Arc<dyn Fn(&'static str) + Send + Sync>;

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use super::{Context, Message, PollOutcome, task};
-use crate::grid::{Answer, IntensitySource, SourceError};
+use kube_sci_signals::grid::{Answer, IntensitySource, SourceError};
 
 const BEAT: Duration = Duration::from_secs(2);
 /// A source that is silent for this long has failed this time.

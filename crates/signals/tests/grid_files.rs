@@ -2,12 +2,15 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use kube_sci_cluster::{
+use jiff::Timestamp;
+use kube_sci_signals::{
     config::{FileSourceConfig, GridConfig, QualityConfig},
     grid::{Answer, FileSource, IntensitySource, SourceError},
 };
 
-use crate::fixtures::noon;
+fn noon() -> Timestamp {
+    "2026-01-31T12:00:00Z".parse().unwrap()
+}
 
 fn source(path: &Path) -> FileSource {
     let file = FileSourceConfig { path: path.to_owned(), zone: None, signal: None, quality: QualityConfig::Measured };

@@ -120,7 +120,11 @@ impl GridConfig {
         Freshness { fresh_for: self.fresh_for.get(), stale_after: self.stale_after.get() }
     }
 
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the path of the field.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         if self.stale_after < self.fresh_for {
             return Err(value("grid.staleAfter", "make it at least as long as grid.freshFor"));
         }

@@ -1,0 +1,233 @@
+//! `energy`: where measured energy comes from.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, HttpConfig, TextDuration, value};
+
+/// Where measured energy comes from. Without sources every node is modelled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EnergyConfig {
+    /// Sources, strongest first. The first that has a fresh value for a node answers for it; they are never added.
+    pub sources: Vec<EnergySourceConfig>,
+    /// Energy is summed over windows of this length.
+    pub window: TextDuration,
+    /// A measurement this old is not used any more: the node is modelled. Never shorter than three questions to the
+    /// source.
+    pub stale_after: TextDuration,
+    /// No node draws more than this many times the full power of its hardware class; what says so is refused.
+    pub max_power_factor: f64,
+    /// Most pods with metrics of their own; the energy of all others is counted under the name `_other`.
+    pub max_exported_pods: usize,
+}
+
+/// One source: exactly one of `scrape`, `prometheus` and `otlp`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnergySourceConfig {
+    /// Its name in metrics, logs and explanations.
+    pub name: String,
+    /// Exporters that this source is read for.
+    #[serde(default = "every_exporter")]
+    pub exporters: Vec<ExporterConfig>,
+    /// How often the source is asked.
+    #[serde(default = "default_period")]
+    pub period: TextDuration,
+    /// Interval at which an ALUMET agent without aggregation measures; its page shows one of these only.
+    #[serde(default = "default_alumet_poll_interval")]
+    pub alumet_poll_interval: TextDuration,
+    /// The pages of the agents themselves.
+    #[serde(default)]
+    pub scrape: Option<ScrapeConfig>,
+    /// A Prometheus, or anything that speaks its HTTP API.
+    #[serde(default)]
+    pub prometheus: Option<PrometheusConfig>,
+    /// A port that agents or a collector push to, by OTLP over gRPC.
+    #[serde(default)]
+    pub otlp: Option<OtlpConfig>,
+}
+
+/// A program that measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ExporterConfig {
+    /// ALUMET, all versions, raw or aggregated.
+    Alumet,
+    /// Kepler 0.10 and later.
+    Kepler,
+    /// Kepler up to 0.9.
+    KeplerLegacy,
+    /// Scaphandre.
+    Scaphandre,
+}
+
+/// Direct scrape: the agents' pods are found through the API server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ScrapeConfig {
+    /// Labels of the agents' pods, as `kubectl --selector` takes them.
+    pub label_selector: String,
+    /// Their namespace. Empty: all.
+    pub namespace: String,
+    /// Port of the page: a number, or the name of a container port. Empty: the container port that is named
+    /// `metrics` or `http`, else the only one, else the exporter's usual one.
+    pub port: String,
+    /// Path of the page.
+    pub path: String,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// Largest page that is read, in bytes.
+    pub max_page_bytes: u64,
+    /// Pages read at the same time.
+    pub concurrency: usize,
+    /// A page that takes longer has failed.
+    pub timeout: TextDuration,
+}
+
+/// A Prometheus, Thanos Query, Mimir, VictoriaMetrics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrometheusConfig {
+    /// How it is reached.
+    pub http: HttpConfig,
+    /// Interval at which it scrapes the agents.
+    #[serde(default = "default_scrape_interval")]
+    pub scrape_interval: TextDuration,
+    /// Labels by which replicas of the same Prometheus differ.
+    #[serde(default = "default_replica_labels")]
+    pub replica_labels: Vec<String>,
+    /// Label with the node's name that relabelling added, asked before the exporter's own labels.
+    #[serde(default)]
+    pub node_label: Option<String>,
+    /// Further label matchers of every query, such as `cluster="west"`.
+    #[serde(default)]
+    pub matchers: String,
+}
+
+/// A port for pushed metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OtlpConfig {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Points kept between two windows; the oldest leave first and are counted.
+    #[serde(default = "default_max_points")]
+    pub max_points: usize,
+}
+
+impl Default for EnergyConfig {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            window: TextDuration::from_secs(60),
+            stale_after: TextDuration::from_secs(180),
+            max_power_factor: 2.0,
+            max_exported_pods: 10_000,
+        }
+    }
+}
+
+impl Default for ScrapeConfig {
+    fn default() -> Self {
+        Self {
+            label_selector: String::new(),
+            namespace: String::new(),
+            port: String::new(),
+            path: "/metrics".to_owned(),
+            scheme: "http".to_owned(),
+            max_page_bytes: 100 << 20,
+            concurrency: 32,
+            timeout: TextDuration::from_secs(10),
+        }
+    }
+}
+
+impl EnergyConfig {
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the path of the field.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !(1.0..=100.0).contains(&self.max_power_factor) {
+            return Err(value("energy.maxPowerFactor", "make it 1 to 100"));
+        }
+        if self.window.get().is_zero() || self.stale_after < self.window {
+            return Err(value("energy.staleAfter", "make it at least as long as energy.window, which is not zero"));
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            let field = format!("energy.sources[{index}]");
+            if self.sources.iter().take(index).any(|earlier| earlier.name == source.name) {
+                return Err(value(&format!("{field}.name"), "give every source a name of its own"));
+            }
+            source.validate(&field)?;
+        }
+        Ok(())
+    }
+}
+
+impl EnergySourceConfig {
+    fn validate(&self, field: &str) -> Result<(), ConfigError> {
+        let routes =
+            [self.scrape.is_some(), self.prometheus.is_some(), self.otlp.is_some()].iter().filter(|set| **set).count();
+        if routes != 1 {
+            return Err(value(field, "set exactly one of scrape, prometheus and otlp"));
+        }
+        if self.name.is_empty() || self.exporters.is_empty() {
+            return Err(value(field, "give it a name and at least one exporter"));
+        }
+        if self.period.get().as_millis() < 100 || self.alumet_poll_interval.get().is_zero() {
+            return Err(value(
+                &format!("{field}.period"),
+                "make it 100ms or longer, and alumetPollInterval more than 0",
+            ));
+        }
+        if let Some(scrape) = &self.scrape {
+            scrape.validate(&format!("{field}.scrape"))?;
+        }
+        self.prometheus
+            .as_ref()
+            .map_or(Ok(()), |prometheus| prometheus.http.validate(&format!("{field}.prometheus.http")))
+    }
+}
+
+impl ScrapeConfig {
+    fn validate(&self, field: &str) -> Result<(), ConfigError> {
+        if self.label_selector.is_empty() && self.port.is_empty() {
+            return Err(value(field, "say which pods are agents: by labelSelector, by port, or by both"));
+        }
+        if !["http", "https"].contains(&self.scheme.as_str()) {
+            return Err(value(&format!("{field}.scheme"), "write http or https"));
+        }
+        if self.concurrency == 0 || self.max_page_bytes == 0 {
+            return Err(value(field, "make concurrency and maxPageBytes more than zero"));
+        }
+        Ok(())
+    }
+}
+
+fn every_exporter() -> Vec<ExporterConfig> {
+    vec![ExporterConfig::Alumet, ExporterConfig::Kepler, ExporterConfig::Scaphandre, ExporterConfig::KeplerLegacy]
+}
+
+const fn default_period() -> TextDuration {
+    TextDuration::from_secs(15)
+}
+
+const fn default_alumet_poll_interval() -> TextDuration {
+    TextDuration::from_secs(1)
+}
+
+const fn default_scrape_interval() -> TextDuration {
+    TextDuration::from_secs(15)
+}
+
+fn default_replica_labels() -> Vec<String> {
+    ["prometheus_replica", "replica", "__replica__"].map(str::to_owned).to_vec()
+}
+
+const fn default_max_points() -> usize {
+    500_000
+}

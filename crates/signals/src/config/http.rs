@@ -1,0 +1,80 @@
+//! How an outside service is reached.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, TextDuration, value};
+
+/// How an outside service is reached. Secrets are files, read again when they change; the configuration holds none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address of the service: scheme, host, port and, if there is one, the path before the API's own.
+    pub url: String,
+    /// File with a bearer token.
+    #[serde(default)]
+    pub bearer_token_file: Option<PathBuf>,
+    /// User name and password.
+    #[serde(default)]
+    pub basic_auth: Option<BasicAuthConfig>,
+    /// File with the PEM certificates that the server's is checked against. Unset: those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// File with a PEM client certificate chain.
+    #[serde(default)]
+    pub client_certificate_file: Option<PathBuf>,
+    /// File with its PEM private key.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
+    /// An answer that takes longer has failed.
+    #[serde(default = "default_timeout")]
+    pub timeout: TextDuration,
+}
+
+/// User name and password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BasicAuthConfig {
+    /// User name.
+    pub username: String,
+    /// File with the password.
+    pub password_file: PathBuf,
+}
+
+impl HttpConfig {
+    /// A service without authentication.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            bearer_token_file: None,
+            basic_auth: None,
+            ca_file: None,
+            client_certificate_file: None,
+            client_key_file: None,
+            timeout: default_timeout(),
+        }
+    }
+
+    /// Checks what the types alone cannot; `field` is the path of this part.
+    pub(super) fn validate(&self, field: &str) -> Result<(), ConfigError> {
+        if !self.url.starts_with("http://") && !self.url.starts_with("https://") {
+            return Err(value(&format!("{field}.url"), "begin it with http:// or https://"));
+        }
+        if self.url.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|h| h.contains('@'))) {
+            return Err(value(&format!("{field}.url"), "put user name and password into basicAuth"));
+        }
+        if self.bearer_token_file.is_some() && self.basic_auth.is_some() {
+            return Err(value(field, "use either bearerTokenFile or basicAuth"));
+        }
+        if self.client_certificate_file.is_some() != self.client_key_file.is_some() {
+            return Err(value(field, "give clientCertificateFile and clientKeyFile together"));
+        }
+        Ok(())
+    }
+}
+
+const fn default_timeout() -> TextDuration {
+    TextDuration::from_secs(10)
+}

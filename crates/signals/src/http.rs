@@ -1,0 +1,1 @@
+//! Outside services over HTTP: limits, secrets from files, entity tags.
