@@ -12,18 +12,23 @@
 //! | [`quantity`] | checked newtypes with only the operators that mean something |
 //! | [`sci`] | operational and embodied carbon, the functional unit, the equation |
 //! | [`intensity`] | one reading of a grid zone and a series of them, with kind, scope, quality, source and age |
-//! | [`power`] | the power curve of a node and the tables it falls back to |
+//! | [`forecast`] | hours ahead of a zone's intensity, with bounds and a score |
+//! | [`power`] | the power curve of a node, learned from meters, and the tables it falls back to |
 //! | [`node`] | marginal footprint of one pod on one node, and the score that follows |
+//! | [`workload`] | what a workload draws on each class of hardware, compared with what its requests let expect |
 //! | [`region`] | cloud regions: grid zone, coordinates, residency, PUE; annual intensities |
 //!
 //! The crate is pure. It knows no cluster, no network, no file, no environment and no clock: instants are
 //! parameters. A test in `tests/main/purity.rs` holds it to that.
 #![warn(missing_docs)]
 
+mod decay;
 mod embedded;
+pub mod forecast;
 pub mod intensity;
 pub mod node;
 pub mod power;
 pub mod quantity;
 pub mod region;
 pub mod sci;
+pub mod workload;

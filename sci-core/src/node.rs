@@ -4,9 +4,9 @@
 //! core-hour of work (ARCHITECTURE.md, "Node score"):
 //!
 //! ```text
-//! operational = I_zone * PUE * [ P(u + du) - P(u) + activation ] / 1000      gCO2e/h
-//! embodied    = weight * TE_node / EL * share                                gCO2e/h
-//! cost        = (operational + embodied) / (cpu * relative performance)      gCO2e per core-hour of work
+//! operational = I_zone * PUE * [ f * (P(u + du) - P(u)) + activation ] / 1000      gCO2e/h
+//! embodied    = weight * TE_node / EL * share                                      gCO2e/h
+//! cost        = (operational + embodied) / (cpu * relative performance)            gCO2e per core-hour of work
 //! ```
 //!
 //! | symbol | meaning | unit |
@@ -14,12 +14,16 @@
 //! | `I_zone` | carbon intensity of the node's grid zone | gCO2e/kWh |
 //! | `P` | power curve of the node | W |
 //! | `u`, `du` | cores requested on the node, and by the pod, over the node's cores | 1 |
+//! | `f` | what the pod's workload draws on this class of hardware, over what its requests let expect; 1 where nothing was learned ([`workload`](crate::workload)) | 1 |
 //! | `activation` | idle power of a node that nothing else uses, times `share` | W |
 //! | `share` | the larger of the pod's CPU and memory shares of what the node can allocate | 1 |
 //! | `TE_node`, `EL` | embodied carbon of the node and its expected lifetime | gCO2e, h |
 //!
 //! Within one grid zone the intensity is the same for every node: there energy and embodied carbon rank them.
 //! Embodied carbon is sunk once a machine is bought, so charging it is a choice: see [`EmbodiedWeight`].
+//!
+//! `P` may be off by the hardware's error band ([`Footprint::range`]). That does not move the score: nodes from one
+//! table share their error, and learned power leans on the table by itself where it is uncertain (ADR 10).
 
 mod reason;
 mod score;
@@ -36,7 +40,7 @@ use crate::{
     power::Hardware,
     quantity::{
         Bytes, Cores, GramsCo2e, GramsPerCoreHour, GramsPerHour, GramsPerKwh, Pue, QuantityError, Share, Utilization,
-        Watts,
+        Watts, WorkloadFactor,
     },
     sci::EmbodiedCarbon,
 };
@@ -75,6 +79,22 @@ impl Resources {
 
 /// What a pod asks for; a pod without requests is given the configured default before it comes here.
 pub type PodDemand = Resources;
+
+/// A pod as one node sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PodInput {
+    /// What it asks for.
+    pub demand: PodDemand,
+    /// What its workload draws on the node's class of hardware, over what its requests let expect.
+    pub workload_factor: WorkloadFactor,
+}
+
+impl From<PodDemand> for PodInput {
+    /// A pod of which nothing but its requests is known.
+    fn from(demand: PodDemand) -> Self {
+        Self { demand, workload_factor: WorkloadFactor::EXPECTED }
+    }
+}
 
 /// What already runs on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -171,7 +191,9 @@ pub struct Footprint {
     pub delta_utilization: f64,
     /// The larger of the pod's shares of allocatable CPU and memory.
     pub resource_share: Share,
-    /// `P(u + du) - P(u)`.
+    /// The factor on marginal power that was learned of the pod's workload.
+    pub workload_factor: WorkloadFactor,
+    /// `f * (P(u + du) - P(u))`.
     pub marginal_power: Watts,
     /// Idle power charged because nothing else uses the node.
     pub activation_power: Watts,
@@ -183,6 +205,16 @@ pub struct Footprint {
     pub total: GramsPerHour,
     /// Total over the work that the pod gets done per hour: what nodes are compared by.
     pub per_core_hour: GramsPerCoreHour,
+}
+
+impl Footprint {
+    /// Between what rates the total lies, given the factors between which the true watts lie
+    /// ([`Hardware::error_band`]): `operational * low + embodied` and `operational * high + embodied`.
+    pub fn range(&self, error_band: (f64, f64)) -> (GramsPerHour, GramsPerHour) {
+        let (low, high) = error_band;
+        let at = |factor: f64| GramsPerHour::clamped(self.operational.get() * factor) + self.embodied;
+        (at(low), at(high))
+    }
 }
 
 /// The marginal footprint of `pod` on `node`.
@@ -213,17 +245,18 @@ pub struct Footprint {
 ///     pue: Pue::new(1.2)?,
 /// };
 /// let pod = Resources { cpu: Cores::new(1.0)?, memory: Bytes::new(1e9)? };
-/// let footprint = marginal_footprint(&pod, &node, EmbodiedWeight::new(0.0)?)?;
+/// let footprint = marginal_footprint(&pod.into(), &node, EmbodiedWeight::new(0.0)?)?;
 /// // One of ten cores adds 20 W; 20 W * 1.2 * 500 g/kWh / 1000 = 12 g/h.
 /// assert!((footprint.operational.get() - 12.0).abs() < 1e-9);
 /// assert_eq!(footprint.activation_power.get(), 0.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn marginal_footprint(
-    pod: &PodDemand,
+    pod: &PodInput,
     node: &NodeInput<'_>,
     embodied_weight: EmbodiedWeight,
 ) -> Result<Footprint, NeutralReason> {
+    let PodInput { demand: pod, workload_factor } = pod;
     if pod.cpu <= Cores::ZERO {
         return Err(NeutralReason::NoDemand);
     }
@@ -231,7 +264,8 @@ pub fn marginal_footprint(
     let delta_utilization = pod.cpu.get() / node.capacity.cpu.get();
     let resource_share = resource_share(pod, &node.allocatable).ok_or(NeutralReason::NoCapacity)?;
 
-    let marginal_power = node.hardware.curve.marginal(utilization, delta_utilization);
+    let by_requests = node.hardware.curve.marginal(utilization, delta_utilization);
+    let marginal_power = Watts::clamped(by_requests.get() * workload_factor.get());
     let activation_power = activation_power(node, resource_share);
     let operational = (marginal_power + activation_power) * node.pue * node.intensity;
     let embodied = embodied_rate(node.hardware, resource_share, embodied_weight);
@@ -241,6 +275,7 @@ pub fn marginal_footprint(
         utilization,
         delta_utilization,
         resource_share,
+        workload_factor: *workload_factor,
         marginal_power,
         activation_power,
         operational,

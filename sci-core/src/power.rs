@@ -36,6 +36,10 @@
 //!
 //! It speaks of server-side Java: a ranking of generations, not a benchmark of a workload.
 //!
+//! # Learned power
+//! Where a meter speaks, [`fit`] replaces the tables step by step: a curve for each class of hardware, and a scale for
+//! each node.
+//!
 //! # Embodied carbon
 //! The rule of Cloud Carbon Footprint, in kgCO2e for a server: 1,000 with one socket and 16 GB, 100 for each further
 //! socket, 533 / 384 for each further GB. A node owns the part of it that its vCPUs are of the server's. Spread over
@@ -54,6 +58,7 @@
 mod curve;
 mod embodied;
 mod families;
+pub mod fit;
 mod instances;
 #[cfg(test)]
 mod tests;
@@ -64,7 +69,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::curve::{PowerCurve, PowerError};
 use crate::{
-    quantity::{Bytes, Cores, GramsCo2e, RelativePerformance, Watts},
+    quantity::{Bytes, Cores, GramsCo2e, RelativePerformance, Share, Watts},
     region::Provider,
 };
 
@@ -136,6 +141,21 @@ pub struct Hardware {
     /// From half load upwards the true watts are expected between the curve times the first and the curve times the
     /// second factor. Idle power is known less well.
     pub error_band: (f64, f64),
+}
+
+impl Hardware {
+    /// How well the power is known: 1 where the band is closed, 0.5 where the truth may be half or twice the curve.
+    ///
+    /// ```text
+    /// confidence = sqrt(low / high)
+    /// ```
+    ///
+    /// It says how wide the band is, not how a node compares: nodes from one table share most of their error, and
+    /// what they share cancels in a ranking. So no score is shrunk by it (ADR 10).
+    pub fn power_confidence(&self) -> Share {
+        let (low, high) = self.error_band;
+        Share::of(low, high).map_or(Share::NONE, |ratio| Share::clamped(ratio.get().sqrt()))
+    }
 }
 
 /// The hardware of a cloud instance type, by its name in any case: `m6i.large`, `Standard_D4s_v5`, `n2-standard-4`.

@@ -100,8 +100,7 @@ macro_rules! quantity {
 
             /// A value made by arithmetic on valid values, brought back into range where rounding or an
             /// overflow left it.
-            #[allow(dead_code)] // not every quantity is the result of an operator
-            pub(crate) fn clamped(value: f64) -> Self {
+            pub fn clamped(value: f64) -> Self {
                 Self(if value.is_nan() { $min } else { value.clamp($min, $max) })
             }
         }
@@ -240,6 +239,15 @@ quantity!(
     /// Work per hardware thread, relative to the reference class (Cascade Lake = 1).
     RelativePerformance, "", 0.01, 100.0
 );
+quantity!(
+    /// Watts at the wall over the watts that a meter sees. RAPL sees packages and memory, not fans, drives and the
+    /// losses of power supplies.
+    WallFactor, "", 0.5, 3.0
+);
+quantity!(
+    /// Power that a workload adds to a node over the power that its requests let expect.
+    WorkloadFactor, "", 0.05, 20.0
+);
 
 additive!(Joules, Watts, GramsCo2e, GramsPerHour, GramsPerCoreHour, Cores, Bytes);
 
@@ -292,6 +300,16 @@ impl Utilization {
 impl RelativePerformance {
     /// The reference class itself.
     pub const REFERENCE: Self = Self(1.0);
+}
+
+impl WallFactor {
+    /// The meter sees the whole machine, or nobody knows what it misses.
+    pub const NONE: Self = Self(1.0);
+}
+
+impl WorkloadFactor {
+    /// As the requests let expect.
+    pub const EXPECTED: Self = Self(1.0);
 }
 
 impl Pue {

@@ -2,7 +2,8 @@
 //!
 //! The [`catalogue`] knows 153 regions of AWS, Azure and Google Cloud: where each stands, in which zone of the
 //! electricity grid, in which jurisdiction, and how efficient its sites are. It also knows an annual average
-//! intensity for most zones and countries, the last resort where no live source answers.
+//! intensity for most zones and countries, the last resort where no live source answers, and for a few zones the
+//! usual intensity of each month and hour.
 //!
 //! Experts disagree on some zone borders, so a region names one zone and its [arguable alternatives](Region::zone_alternatives);
 //! a node's own annotation or the configuration comes before the catalogue.
@@ -30,11 +31,13 @@ mod cities;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod typical;
 
 pub use self::{
     annual::AnnualIntensity,
     catalogue::{Catalogue, catalogue},
     provider::{Provider, default_pue},
+    typical::TypicalIntensity,
 };
 use crate::{intensity::Zone, quantity::Pue};
 

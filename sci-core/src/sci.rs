@@ -8,7 +8,7 @@
 //!
 //! | symbol | meaning | unit | here |
 //! | --- | --- | --- | --- |
-//! | `E` | energy of the reserved hardware | kWh | [`Joules`], from [`energy`], [`counter`], [`attribution`] |
+//! | `E` | energy of the reserved hardware | kWh | [`Joules`], from [`energy`], [`counter`], [`attribution`], [`sharing`] |
 //! | `I` | location-based carbon intensity | gCO2e/kWh | [`GramsPerKwh`], see [`intensity`](crate::intensity) |
 //! | `O` | operational carbon, `E * I` | gCO2e | [`operational`] |
 //! | `M` | embodied carbon of the reserved hardware | gCO2e | [`EmbodiedCarbon::charge`] |
@@ -20,6 +20,7 @@ pub mod attribution;
 pub mod counter;
 mod embodied;
 pub mod energy;
+pub mod sharing;
 
 use std::sync::Arc;
 

@@ -149,7 +149,7 @@ pub fn assess<'a>(view: &View<'a>, slot: Slot, uid: PodUid, demand: &PodDemand) 
             intensity: intensity.reading.value,
             pue: identity.pue,
         };
-        marginal_footprint(demand, &input, view.options.embodied_weight)
+        marginal_footprint(&(*demand).into(), &input, view.options.embodied_weight)
     });
     Assessment { node: Some(node), load, intensity: intensity.ok(), footprint }
 }

@@ -93,7 +93,7 @@ fn greedy() -> Result<BTreeMap<&'static str, usize>> {
                 intensity: GramsPerKwh::new(*grams_per_kwh)?,
                 pue: Pue::new(PUE)?,
             };
-            let cost = marginal_footprint(&pod, &node, EmbodiedWeight::default())?.per_core_hour.get();
+            let cost = marginal_footprint(&pod.into(), &node, EmbodiedWeight::default())?.per_core_hour.get();
             best = if cost < best.0 { (cost, index) } else { best };
         }
         if let (Some(load), Some((name, _))) = (loads.get_mut(best.1), NODES.get(best.1)) {

@@ -40,7 +40,7 @@ fn node(hardware: &Hardware, busy_cores: f64, intensity: f64) -> NodeInput<'_> {
 }
 
 fn full_cost(pod: &PodDemand, node: &NodeInput<'_>) -> Footprint {
-    marginal_footprint(pod, node, EmbodiedWeight::default()).unwrap()
+    marginal_footprint(&(*pod).into(), node, EmbodiedWeight::default()).unwrap()
 }
 
 #[track_caller]
@@ -104,7 +104,8 @@ fn the_embodied_knob_flips_a_clean_grid_ranking() {
     new.curve = PowerCurve::linear(Watts::new(50.0).unwrap(), Watts::new(150.0).unwrap()).unwrap();
     let pod = resources(2.0, 4.0);
     let grams = |hardware: &Hardware, weight: f64| {
-        marginal_footprint(&pod, &node(hardware, 4.0, 20.0), EmbodiedWeight::new(weight).unwrap()).unwrap().total.get()
+        let node = node(hardware, 4.0, 20.0);
+        marginal_footprint(&pod.into(), &node, EmbodiedWeight::new(weight).unwrap()).unwrap().total.get()
     };
     // By hand: old 50 W * 1.2 * 20 / 1000 = 1.2 g/h, M 200,000 / 35,040 / 4 = 1.4269 g/h;
     //          new 25 W * 1.2 * 20 / 1000 = 0.6 g/h, M 1,000,000 / 35,040 / 4 = 7.1347 g/h.
@@ -119,12 +120,12 @@ fn nothing_is_said_without_capacity_or_demand() {
     let hardware = hardware();
     let mut bare = node(&hardware, 0.0, 400.0);
     assert_eq!(
-        marginal_footprint(&Resources::default(), &bare, EmbodiedWeight::default()),
+        marginal_footprint(&Resources::default().into(), &bare, EmbodiedWeight::default()),
         Err(NeutralReason::NoDemand)
     );
     bare.capacity = Resources::default();
     assert_eq!(
-        marginal_footprint(&resources(1.0, 1.0), &bare, EmbodiedWeight::default()),
+        marginal_footprint(&resources(1.0, 1.0).into(), &bare, EmbodiedWeight::default()),
         Err(NeutralReason::NoCapacity)
     );
 }
@@ -135,6 +136,30 @@ fn an_overcommitted_node_is_not_free() {
     let crowded = full_cost(&resources(2.0, 4.0), &node(&hardware, 20.0, 400.0));
     let roomy = full_cost(&resources(2.0, 4.0), &node(&hardware, 4.0, 400.0));
     assert!(crowded.operational >= roomy.operational);
+}
+
+#[test]
+fn a_workload_that_draws_more_is_charged_more_for_its_power_only() {
+    // Empty node of 8 threads: 50 W for two threads, 25 W for waking it, and half as much again for the work.
+    let hardware = hardware();
+    let node = node(&hardware, 0.0, 400.0);
+    let pod = PodInput { workload_factor: WorkloadFactor::new(1.5).unwrap(), ..resources(2.0, 4.0).into() };
+    let (usual, hungry) =
+        (full_cost(&resources(2.0, 4.0), &node), marginal_footprint(&pod, &node, EmbodiedWeight::default()).unwrap());
+    assert_eq!((usual.workload_factor.get(), hungry.workload_factor.get()), (1.0, 1.5));
+    close(hungry.marginal_power.get(), 75.0);
+    close(hungry.activation_power.get(), 25.0);
+    close(hungry.operational.get(), 48.0);
+    close(hungry.embodied.get(), usual.embodied.get());
+}
+
+#[test]
+fn the_range_of_a_footprint_is_that_of_its_energy() {
+    let hardware = hardware();
+    let footprint = full_cost(&resources(2.0, 4.0), &node(&hardware, 4.0, 400.0));
+    let (low, high) = footprint.range((0.5, 2.0));
+    close(low.get(), 12.0 + 7.134_703_196_347_032);
+    close(high.get(), 48.0 + 7.134_703_196_347_032);
 }
 
 #[test]

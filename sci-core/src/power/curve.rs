@@ -69,6 +69,26 @@ impl PowerCurve {
         Self { points: grid().map(|u| Watts::clamped(idle + (full - idle) * u)) }
     }
 
+    /// Watts at 0, 10, 20 .. 100 %; a point below the one before it is lifted to it.
+    pub(super) fn rising(points: [f64; STEPS + 1]) -> Self {
+        let mut highest = 0.0_f64;
+        Self {
+            points: points.map(|watts| {
+                highest = highest.max(watts);
+                Watts::clamped(highest)
+            }),
+        }
+    }
+
+    /// The curve times a factor; as it is for a factor that is negative or no number.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        if factor >= 0.0 {
+            return Self { points: self.points.map(|watts| Watts::clamped(watts.get() * factor)) };
+        }
+        self.clone()
+    }
+
     /// Linear interpolation of measured points: at least one at 0 and one at 1, in order of utilisation. Kept at
     /// the eleven points only, so what lies between two tens of a percent is rounded off.
     ///

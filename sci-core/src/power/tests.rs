@@ -229,6 +229,21 @@ fn the_default_covers_every_measured_family() {
 }
 
 #[test]
+fn confidence_in_power_follows_the_band() {
+    let with = |error_band| Hardware { error_band, ..default_for(Cores::ZERO, Bytes::ZERO) }.power_confidence().get();
+    close(with((1.0, 1.0)), 1.0);
+    close(with((0.5, 2.0)), 0.5);
+    assert!(with((0.0, 2.0)) < 1e-12 && with((1.0, 0.0)) < 1e-12);
+}
+
+#[test]
+fn a_curve_is_scaled_by_numbers_only() {
+    let curve = PowerCurve::linear(Watts::new(10.0).unwrap(), Watts::new(30.0).unwrap()).unwrap();
+    close(curve.scaled(1.5).at(load(0.5)).get(), 30.0);
+    assert_eq!((curve.scaled(f64::NAN), curve.scaled(-1.0)), (curve.clone(), curve.clone()));
+}
+
+#[test]
 fn default_embodied_carbon_is_a_share_of_a_server() {
     // The whole reference server: 1,100 kg and 368 GB above the included 16, at 533 kg for 384 GB.
     let server = default_for(Cores::new(96.0).unwrap(), Bytes::new(384.0 * GIB).unwrap());

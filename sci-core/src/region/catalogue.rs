@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use super::{AnnualIntensity, Partition, Provider, Region, RegionPue, annual::Table};
+use super::{
+    AnnualIntensity, Partition, Provider, Region, RegionPue, TypicalIntensity, annual::Table, typical::TypicalTable,
+};
 use crate::{
     embedded::{fields, rows},
     intensity::Zone,
@@ -19,19 +21,20 @@ pub fn catalogue() -> &'static Catalogue {
     &CATALOGUE
 }
 
-/// Regions and annual intensities. There is one, [`catalogue`].
+/// Regions, annual and typical intensities. There is one, [`catalogue`].
 #[derive(Debug)]
 pub struct Catalogue {
     /// In order of provider and name.
     regions: Vec<Region>,
     annual: Table,
+    typical: TypicalTable,
 }
 
 impl Catalogue {
     fn embedded() -> Self {
         let mut regions: Vec<Region> = rows(REGIONS_TEXT).filter_map(parse).collect();
         regions.sort_unstable_by_key(|region| (region.provider, region.name));
-        Self { regions, annual: Table::embedded() }
+        Self { regions, annual: Table::embedded(), typical: TypicalTable::embedded() }
     }
 
     /// All regions, in order of provider and name.
@@ -65,6 +68,23 @@ impl Catalogue {
             .or_else(|| self.annual.row(self.annual.parent(name)?))?;
         let answered = if row.zone == name { zone.clone() } else { Zone::new(row.zone).ok()? };
         Some(AnnualIntensity { value: row.value, year: row.year, zone: answered, source: row.source })
+    }
+
+    /// The usual intensity of a zone by month and hour: its own, else under today's name of the zone, else that of
+    /// its country. `None` for most zones.
+    ///
+    /// ```
+    /// use sci_core::{forecast::Hour, intensity::Zone, region::catalogue};
+    ///
+    /// let typical = catalogue().typical(&Zone::new("SE-SE3")?).unwrap();
+    /// let noon = Hour::containing("2026-01-31T12:00:00Z".parse()?);
+    /// assert_eq!(typical.zone.as_str(), "SE");
+    /// assert!(typical.values.at(noon).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn typical(&self, zone: &Zone) -> Option<&TypicalIntensity> {
+        let name = self.annual.canonical(zone.as_str());
+        self.typical.zone(name).or_else(|| self.typical.zone(self.annual.parent(name)?))
     }
 
     /// Today's name of a zone: `BR-CS` for `BR-SP`. A zone that never changed its name, or is unknown, is returned

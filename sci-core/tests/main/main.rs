@@ -4,10 +4,18 @@
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod forecast;
+#[cfg(test)]
+mod learning;
+#[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod placement;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod purity;
+#[cfg(test)]
+mod sharing;
 #[cfg(test)]
 mod vectors;
