@@ -42,7 +42,7 @@ release: ## The programs as they are shipped
 	$(CARGO) build --release --locked --package kube-sci-extender --package kube-sci-e2e
 
 .PHONY: control-plane
-control-plane: ## Build etcd, Kubernetes and kwok once (about 13 minutes on 2 cores, then cached)
+control-plane: ## Build Kubernetes, etcd, kwok, Prometheus and Scaphandre once (about 17 minutes on 2 cores, then cached)
 	$(CONTROL_PLANE) build
 
 .PHONY: local-cluster

@@ -9,6 +9,10 @@ use serde::Serialize;
 pub enum Goal {
     /// The value itself must not be above.
     AtMost(f64),
+    /// The value itself must not be below.
+    AtLeast(f64),
+    /// The value itself must lie between.
+    Within(f64, f64),
     /// The ratio to the peer must not be above.
     RatioAtMost(f64),
     /// The ratio to the peer must not be below.
@@ -61,6 +65,8 @@ impl Figure {
     pub fn goal(mut self, goal: Goal) -> Self {
         let (text, met) = match goal {
             Goal::AtMost(limit) => (format!("<= {limit} {}", self.unit), self.value <= limit),
+            Goal::AtLeast(limit) => (format!(">= {limit} {}", self.unit), self.value >= limit),
+            Goal::Within(low, high) => (format!("{low} to {high} {}", self.unit), (low..=high).contains(&self.value)),
             Goal::RatioAtMost(limit) => (format!("ratio <= {limit}"), self.ratio.is_some_and(|r| r <= limit)),
             Goal::RatioAtLeast(limit) => (format!("ratio >= {limit}"), self.ratio.is_some_and(|r| r >= limit)),
         };

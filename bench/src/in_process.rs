@@ -11,8 +11,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{AssessOptions, Model},
-    assumptions::Assumptions,
+    assess::{Model},
     snapshot::SnapshotHandle,
 };
 use kube_sci_extender::{
@@ -52,13 +51,8 @@ impl Extender {
     /// When the benchmark's own objects cannot be read.
     pub fn new(nodes: usize, now: Timestamp) -> anyhow::Result<Self> {
         let config = ExtenderConfig::default();
-        let model_config = config.model();
         let snapshot = world::index(nodes, nodes * world::PODS_PER_NODE, now)?.publish(now).context("publish")?;
-        let model = Model {
-            snapshot: SnapshotHandle::new(snapshot),
-            assumptions: Arc::new(Assumptions::new(model_config.score.assume_for.get())),
-            options: AssessOptions::new(&model_config),
-        };
+        let model = Model::new(SnapshotHandle::new(snapshot), &config.model());
         let metrics = Arc::new(Metrics::register(&MetricsRegistry::new("bench", "0"), Mode::Enforce));
         let (recorder, task) = decisions::channels(config.decisions.max_candidates, metrics.clone(), None);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

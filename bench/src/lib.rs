@@ -7,14 +7,18 @@
 //! | [`samples`] | quantiles of latencies |
 //! | [`peer`] | the no-op extender in Go, built and started |
 //! | [`world`] | the cluster of in-process measurements |
+//! | [`forecast`] | the forecast of carbon intensity on recorded traces |
 //! | [`in_process`], [`wire`], [`scheduler`], [`snapshot`] | the four parts of the extender's benchmark |
+//! | [`signals`] | measured energy and grid intensity on their way in |
 
 pub mod figure;
+pub mod forecast;
 pub mod in_process;
 pub mod peer;
 pub mod request;
 pub mod samples;
 pub mod scheduler;
+pub mod signals;
 pub mod snapshot;
 pub mod wire;
 pub mod world;

@@ -1,20 +1,17 @@
-//! Building the Go programs, once.
+//! Building the programs, once.
 
+mod cargo;
+mod command;
+mod go;
 mod progress;
 
 use std::fs::{self, File, TryLockError};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use self::progress::Progress;
-use crate::binaries::{self, Binaries, BinariesError, stage_file_name};
-use crate::process::Group;
-use crate::programs::{self, MODULES, Module, STAGES};
-
-/// The oldest Go that builds Kubernetes 1.37.
-const GO_MINIMUM: (u32, u32) = (1, 26);
+use crate::binaries::{self, BinariesError, Place};
+use crate::programs::{MODULES, Module, Sources};
 
 /// The programs could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +19,18 @@ const GO_MINIMUM: (u32, u32) = (1, 26);
 pub enum BuildError {
     #[error(
         "Go is not installed ({reason}): install Go {}.{} or newer from https://go.dev/dl/ and put it on PATH, or point {} at a folder of ready programs",
-        GO_MINIMUM.0, GO_MINIMUM.1, binaries::FOLDER_VARIABLE
+        go::MINIMUM.0, go::MINIMUM.1, binaries::FOLDER_VARIABLE
     )]
     NoGo { reason: String },
-    #[error("Go {found} is too old: install Go {}.{} or newer from https://go.dev/dl/", GO_MINIMUM.0, GO_MINIMUM.1)]
+    #[error("Go {found} is too old: install Go {}.{} or newer from https://go.dev/dl/", go::MINIMUM.0, go::MINIMUM.1)]
     OldGo { found: String },
+    #[error(
+        "cargo does not run ({reason}): install Rust from https://rustup.rs and put it on PATH, or point {} at a folder of ready programs",
+        binaries::FOLDER_VARIABLE
+    )]
+    NoCargo { reason: String },
     #[error("build {module}: {command} failed ({reason})\n{output}")]
-    Go { module: &'static str, command: String, reason: String, output: String },
+    Command { module: &'static str, command: String, reason: String, output: String },
     #[error("copy kwok's stages: {reason}")]
     Stages { reason: String },
     #[error("use the cache at {path}")]
@@ -37,144 +39,72 @@ pub enum BuildError {
     Binaries(#[from] BinariesError),
 }
 
-/// Builds what is not built yet and returns where it lies.
+/// Builds what is not built yet and returns the folder it lies in or below.
 ///
-/// Several callers may build at once, also from several processes: one builds, the others wait for it. The programs appear
-/// in the cache all together or not at all. With `KUBE_SCI_CONTROL_PLANE_BIN` nothing is built.
-pub fn build() -> Result<Binaries, BuildError> {
-    if binaries::given_folder().is_some() {
-        return Ok(Binaries::locate()?);
+/// Several callers may build at once, also from several processes: one builds a module, the others wait for it. The
+/// programs of a module appear in the cache all together or not at all; a module that did not change is not built again.
+/// With `KUBE_SCI_CONTROL_PLANE_BIN` nothing is built.
+pub fn build() -> Result<PathBuf, BuildError> {
+    if let Some(folder) = binaries::given_folder() {
+        binaries::all()?;
+        return Ok(folder);
     }
-    let folder = binaries::cache_folder()?;
-    if let Ok(ready) = Binaries::in_folder(folder.clone()) {
-        return Ok(ready);
+    let cache = binaries::cache_folder()?;
+    let place = Place::Cache(cache.clone());
+    let missing: Vec<&Module> = MODULES.iter().filter(|module| !is_built(&place, module)).collect();
+    if missing.is_empty() {
+        return Ok(cache);
     }
     let progress = Progress::new();
-    let _lock = lock(&folder)?;
-    // The one who held the lock may have built it all.
-    if let Ok(ready) = Binaries::in_folder(folder.clone()) {
-        return Ok(ready);
+    announce(&missing, &cache);
+    for (position, module) in missing.iter().enumerate() {
+        let title = format!("[{}/{}] {}", position + 1, missing.len(), module.name);
+        build_module(module, &place, progress, &title)?;
     }
-    let go = go_version()?;
+    progress::note(&format!("ready in {}", cache.display()));
+    Ok(cache)
+}
+
+fn announce(missing: &[&Module], cache: &Path) {
+    let seconds: u64 = missing.iter().map(|module| module.cold_build_seconds).sum();
+    progress::note(&format!(
+        "building {} once into {} (about {} minutes on 2 cores with nothing cached)",
+        missing.iter().map(|module| module.name).collect::<Vec<_>>().join(", "),
+        cache.display(),
+        seconds.div_ceil(60)
+    ));
+}
+
+fn is_built(place: &Place, module: &Module) -> bool {
+    place.programs(module).is_ok() && place.stages(module).is_ok()
+}
+
+fn build_module(module: &Module, place: &Place, progress: Progress, title: &str) -> Result<(), BuildError> {
+    let folder = place.folder(module);
+    let _lock = lock(&folder, title)?;
+    // The one who held the lock may have built it.
+    if is_built(place, module) {
+        return Ok(());
+    }
     let staging = folder.with_extension("partial");
     remove(&staging)?;
-    build_all(&staging, progress)?;
-    copy_stages(&staging)?;
-    write(&staging.join("built-with"), &format!("{go}\n"))?;
-    let sources = staging.join("modules");
-    remove(&sources)?;
+    let work = staging.join("work");
+    fs::create_dir_all(&work).map_err(|source| BuildError::Cache { path: work.clone(), source })?;
+    let mut step = progress.step(title, Duration::from_secs(module.cold_build_seconds));
+    let tool = match module.sources {
+        Sources::Go(go) => go::build(module, go, &staging, &work, || step.tick())?,
+        Sources::Crate(published) => cargo::build(module, published, &staging, &work, || step.tick())?,
+    };
+    write(&staging.join("built-with"), &format!("{tool}\n"))?;
+    remove(&work)?;
     remove(&folder)?;
     fs::rename(&staging, &folder).map_err(|source| BuildError::Cache { path: folder.clone(), source })?;
-    progress::note(&format!("ready in {}", folder.display()));
-    Ok(Binaries::in_folder(folder)?)
-}
-
-fn build_all(staging: &Path, progress: Progress) -> Result<(), BuildError> {
-    let total: u64 = MODULES.iter().map(|module| module.cold_build_seconds).sum();
-    progress::note(&format!(
-        "building {} once into {} (about {} minutes on 2 cores with an empty Go cache)",
-        programs::names().collect::<Vec<_>>().join(", "),
-        staging.display(),
-        total.div_ceil(60)
-    ));
-    for (position, module) in MODULES.iter().enumerate() {
-        let folder = write_module(staging, module)?;
-        let title = format!("[{}/{}] {}", position + 1, MODULES.len(), module.name);
-        let mut step = progress.step(&title, Duration::from_secs(module.cold_build_seconds));
-        go_build(module, &folder, staging, || step.tick())?;
-        step.done();
-    }
+    step.done();
     Ok(())
-}
-
-/// Our go.mod and go.sum are part of this program, so it builds from any folder.
-fn write_module(staging: &Path, module: &Module) -> Result<PathBuf, BuildError> {
-    let folder = staging.join("modules").join(module.name);
-    fs::create_dir_all(&folder).map_err(|source| BuildError::Cache { path: folder.clone(), source })?;
-    write(&folder.join("go.mod"), module.go_mod)?;
-    write(&folder.join("go.sum"), module.go_sum)?;
-    Ok(folder)
-}
-
-fn go_build(module: &Module, folder: &Path, output: &Path, mut tick: impl FnMut()) -> Result<(), BuildError> {
-    let arguments = module.build_arguments(output);
-    let log = folder.join("go-build.log");
-    let failed = |reason: String| BuildError::Go {
-        module: module.name,
-        command: format!("go {}", arguments.join(" ")),
-        reason,
-        output: fs::read_to_string(&log).unwrap_or_default(),
-    };
-    // Go and its compilers end with us, so that the next build does not meet them at work.
-    let group = Group::new(None).map_err(|error| failed(error.to_string()))?;
-    let mut go = spawn_go(&arguments, folder, &log, &group).map_err(|error| failed(error.to_string()))?;
-    loop {
-        match go.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(failed(status.to_string())),
-            Ok(None) => {
-                tick();
-                std::thread::sleep(Duration::from_millis(200));
-            }
-            Err(error) => return Err(failed(error.to_string())),
-        }
-    }
-}
-
-fn spawn_go(arguments: &[String], folder: &Path, log: &Path, group: &Group) -> std::io::Result<Child> {
-    let log = File::create(log)?;
-    Command::new("go")
-        .args(arguments)
-        .current_dir(folder)
-        .env("CGO_ENABLED", "0")
-        // A workspace or vendor setting of the user must not change what is built.
-        .env("GOWORK", "off")
-        .env("GOFLAGS", "")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(group.id())
-        .spawn()
-}
-
-fn copy_stages(staging: &Path) -> Result<(), BuildError> {
-    let folder = staging.join("stages");
-    fs::create_dir_all(&folder).map_err(|source| BuildError::Cache { path: folder.clone(), source })?;
-    let module =
-        binaries::kwok_module_folder(&staging.join("modules/kwok")).map_err(|reason| BuildError::Stages { reason })?;
-    for stage in STAGES {
-        let source = module.join(stage);
-        // Read and written anew: files of the module cache are read-only, a copy would be too.
-        let text = fs::read_to_string(&source)
-            .map_err(|error| BuildError::Stages { reason: format!("read {}: {error}", source.display()) })?;
-        write(&folder.join(stage_file_name(stage)), &text)?;
-    }
-    Ok(())
-}
-
-/// Go's version text, for example `go1.26.8`.
-fn go_version() -> Result<String, BuildError> {
-    let output = Command::new("go")
-        .args(["env", "GOVERSION"])
-        .output()
-        .map_err(|error| BuildError::NoGo { reason: error.to_string() })?;
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    match parse_version(&version) {
-        Some(found) if found >= GO_MINIMUM => Ok(version),
-        Some(_) => Err(BuildError::OldGo { found: version }),
-        None => Err(BuildError::NoGo { reason: format!("`go env GOVERSION` says {version:?}") }),
-    }
-}
-
-fn parse_version(text: &str) -> Option<(u32, u32)> {
-    // Also `go1.27rc1` and `devel go1.28-...`.
-    let numbers = text.split_whitespace().find_map(|word| word.strip_prefix("go"))?;
-    let mut parts = numbers.split(|character: char| !character.is_ascii_digit());
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// Held until the file is closed, also by the end of the process.
-fn lock(folder: &Path) -> Result<File, BuildError> {
+fn lock(folder: &Path, title: &str) -> Result<File, BuildError> {
     let path = folder.with_extension("lock");
     let failed = |source| BuildError::Cache { path: path.clone(), source };
     if let Some(parent) = path.parent() {
@@ -184,7 +114,7 @@ fn lock(folder: &Path) -> Result<File, BuildError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            progress::note("another build of the same programs is under way, waiting for it");
+            progress::note(&format!("{title} is being built by another process, waiting for it"));
             file.lock().map_err(failed)?;
             Ok(file)
         }
@@ -203,17 +133,4 @@ fn remove(folder: &Path) -> Result<(), BuildError> {
 
 fn write(path: &Path, text: &str) -> Result<(), BuildError> {
     fs::write(path, text).map_err(|source| BuildError::Cache { path: path.to_owned(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn go_versions_are_read_in_all_their_forms() {
-        assert_eq!(parse_version("go1.26.8"), Some((1, 26)));
-        assert_eq!(parse_version("go1.27rc1"), Some((1, 27)));
-        assert_eq!(parse_version("devel go1.28-abcdef Mon Jan 5"), Some((1, 28)));
-        assert_eq!(parse_version("gccgo"), None);
-    }
 }

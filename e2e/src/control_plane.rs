@@ -1,7 +1,6 @@
 //! etcd, API server, controller manager and kwok as child processes, and schedulers on top.
 
 mod components;
-mod folder;
 mod kubectl;
 mod scheduler;
 
@@ -14,17 +13,14 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
-use self::folder::Folder;
 pub use self::kubectl::Kubectl;
 pub use self::scheduler::{ExtenderEntry, ExtenderTls, Scheduler, SchedulerOptions};
 use crate::binaries::{Binaries, BinariesError};
+use crate::folder::{Folder, FolderError};
 use crate::pki::{Authority, KeyPairFiles, PkiError, Subject, install_crypto_provider, write_kubeconfig};
 use crate::ports::PortError;
 use crate::process::{Group, Process, ProcessError};
 use crate::world::World;
-
-/// Set to anything, it keeps temporary folders, to read the logs of a test that failed.
-pub const KEEP_VARIABLE: &str = "KUBE_SCI_KEEP_CONTROL_PLANE";
 
 /// Generous: a machine may be busy with something else. In quiet every wait takes one to three seconds.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -53,6 +49,12 @@ pub enum ControlPlaneError {
     Http(#[source] reqwest::Error),
     #[error("read the metrics of scheduler {scheduler}")]
     Metrics { scheduler: String, source: reqwest::Error },
+}
+
+impl From<FolderError> for ControlPlaneError {
+    fn from(FolderError { path, source }: FolderError) -> Self {
+        Self::Folder { path, source }
+    }
 }
 
 /// How a control plane is started; the default suits a test.
@@ -92,7 +94,7 @@ impl ControlPlane {
     pub async fn start(options: Options) -> Result<Self, ControlPlaneError> {
         let binaries = Binaries::locate()?;
         install_crypto_provider();
-        let folder = Folder::open(options.folder.as_deref())?;
+        let folder = Folder::open("control-plane", options.folder.as_deref())?;
         let group = Group::new(folder.scratch())?;
         let site = components::Site::prepare(&binaries, folder.path(), &group)?;
 

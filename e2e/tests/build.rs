@@ -1,11 +1,11 @@
-//! The build command, with a stand-in for Go that only makes empty programs.
+//! The build command, with stand-ins for Go and cargo that only make empty programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 /// Notes every build, takes a while for it so that two builds would overlap, and knows where kwok lies.
@@ -27,6 +27,15 @@ build)
 esac
 "#;
 
+/// Notes every build, as the stand-in for Go does.
+const CARGO: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+if [ "$1" = --version ]; then echo "cargo 1.95.0"; exit; fi
+echo install >>"$here/builds"
+while [ "$1" != --root ]; do shift; done
+mkdir -p "$2/bin" && : >"$2/bin/scaphandre"
+"#;
+
 struct Machine(TempDir);
 
 impl Machine {
@@ -36,9 +45,11 @@ impl Machine {
 
     fn with_go(version: &str) -> Result<Self> {
         let machine = Self::without_go()?;
-        let go = machine.path("go");
-        fs::write(&go, GO)?;
-        fs::set_permissions(&go, fs::Permissions::from_mode(0o755))?;
+        for (name, script) in [("go", GO), ("cargo", CARGO)] {
+            let tool = machine.path(name);
+            fs::write(&tool, script)?;
+            fs::set_permissions(&tool, fs::Permissions::from_mode(0o755))?;
+        }
         fs::write(machine.path("version"), version)?;
         for stage in kube_sci_e2e::programs::STAGES {
             let stage = machine.path("kwok").join(stage);
@@ -60,6 +71,12 @@ impl Machine {
         command.arg(action).env("PATH", path).env("XDG_CACHE_HOME", self.path("cache"));
         command.env_remove("KUBE_SCI_CONTROL_PLANE_BIN");
         command
+    }
+
+    /// The folder of a built program.
+    fn folder_of(&self, program: &str) -> Result<PathBuf> {
+        let path = String::from_utf8(self.command("path").arg(program).output()?.stdout)?;
+        Ok(PathBuf::from(path.trim()).parent().context("a folder")?.to_owned())
     }
 
     fn builds(&self) -> usize {
@@ -87,8 +104,41 @@ fn builds_at_the_same_time_build_once_and_show_progress() -> Result<()> {
     let again = build.output()?;
     assert!(again.status.success() && again.stderr.is_empty(), "{}", errors(&again));
     assert_eq!(machine.builds(), modules);
-    let folder = String::from_utf8(machine.command("path").output()?.stdout)?;
-    assert_eq!(fs::read_to_string(PathBuf::from(folder.trim()).join("built-with"))?, "go1.26.8\n");
+    assert_eq!(fs::read_to_string(machine.folder_of("kubectl")?.join("built-with"))?, "go1.26.8\n");
+    assert_eq!(fs::read_to_string(machine.folder_of("scaphandre")?.join("built-with"))?, "cargo 1.95.0\n");
+    Ok(())
+}
+
+#[test]
+fn a_module_that_is_missing_is_built_and_no_other() -> Result<()> {
+    let machine = Machine::with_go("go1.26.8")?;
+    assert!(machine.command("build").output()?.status.success());
+    let (all, kwok) = (machine.builds(), machine.folder_of("kwok")?);
+    assert_ne!(kwok, machine.folder_of("etcd")?, "each module has its folder");
+
+    fs::remove_dir_all(&kwok)?;
+    assert!(!machine.command("path").arg("kwok").output()?.status.success());
+    let output = machine.command("build").output()?;
+    assert!(errors(&output).contains("[1/1] kwok"), "{}", errors(&output));
+    assert_eq!(machine.builds(), all + 1);
+    assert_eq!(machine.folder_of("kwok")?, kwok);
+    assert!(kwok.join("stages/pod-ready.yaml").is_file());
+    Ok(())
+}
+
+#[test]
+fn a_given_folder_must_hold_every_program() -> Result<()> {
+    let machine = Machine::without_go()?;
+    let given = machine.path("given");
+    fs::create_dir(&given)?;
+    for program in kube_sci_e2e::programs::names() {
+        fs::write(given.join(program), "")?;
+    }
+    let build = || machine.command("build").env("KUBE_SCI_CONTROL_PLANE_BIN", &given).output();
+    assert!(build()?.status.success());
+    fs::remove_file(given.join("prometheus"))?;
+    let output = build()?;
+    assert!(errors(&output).contains("lacks prometheus"), "{}", errors(&output));
     Ok(())
 }
 

@@ -2,8 +2,12 @@
 
 mod build;
 mod control_plane;
+mod grid_api;
 mod local_cluster;
 mod manifests;
 mod process;
+mod prometheus;
+mod scaphandre;
 mod scenarios;
+mod simulation;
 mod support;

@@ -1,9 +1,11 @@
 //! Everything that is installed: manifests, the kind cluster, the container image.
 
 mod admission;
+mod energy;
 mod image;
 mod installed;
 mod kind;
+mod queries;
 mod schedulers;
 
 use std::path::{Component, Path, PathBuf};

@@ -11,6 +11,7 @@ mod report;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kube_sci_cluster::objects::WorkloadKey;
 use sci_core::node::{Footprint, NeutralReason, PodDemand, Score};
 
 pub use self::{
@@ -43,6 +44,8 @@ pub struct Decision {
     pub mode: Mode,
     /// What the pod asks for.
     pub demand: PodDemand,
+    /// What it belongs to.
+    pub workload: WorkloadKey,
     /// All candidates, in the order of the request.
     pub candidates: Vec<Candidate>,
 }

@@ -8,7 +8,7 @@ mod terms;
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{View, assess},
+    assess::{PodSubject, View, assess},
     objects::{CpuMillis, MemoryBytes, PodUid, Requests},
 };
 use kube_sci_server::http::HttpError;
@@ -110,9 +110,9 @@ pub fn rank(state: &State, pod: &ReferencePod, now: Timestamp) -> Result<NodeRan
 
 fn all_nodes(view: &View<'_>, demand: &PodDemand) -> Vec<NodeTerms> {
     // No pod has this UID: what is assumed of others counts in full.
-    let nobody = PodUid::new("");
+    let nobody = PodSubject::new(PodUid::new(""), *demand);
     let assessed: Vec<_> =
-        view.snapshot.nodes().map(|(slot, node)| (node, assess(view, slot, nobody, demand))).collect();
+        view.snapshot.nodes().map(|(slot, node)| (node, assess(view, slot, &nobody))).collect();
     let costs: Vec<_> = assessed.iter().map(|(_, assessment)| assessment.cost()).collect();
     let mut scratch = ScoreScratch::default();
     let scores = score(&costs, &mut scratch).scores.iter();

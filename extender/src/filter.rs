@@ -8,7 +8,7 @@ mod rule;
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{Assessment, View, assess_named},
+    assess::{Assessment, PodSubject, View, assess_named},
     objects::PodUid,
 };
 use sci_core::node::NeutralReason;
@@ -87,8 +87,8 @@ fn verdicts(state: &State, view: &View<'_>, pod: &Pod<'_>, limits: &Limits, requ
         return vec![Verdict::Unchecked(NeutralReason::NodeUnknown); request.candidates.len()];
     }
     let demand = pod.spec().requests(&state.default_requests).demand();
-    let uid = PodUid::new(pod.uid());
-    let verdict = |name| judge(limits, &subject(&assess_named(view, name, uid, &demand)));
+    let asked = PodSubject::new(PodUid::new(pod.uid()), demand).of_workload(pod.workload(), view.snapshot);
+    let verdict = |name| judge(limits, &subject(&assess_named(view, name, &asked)));
     request.candidates.names().map(verdict).collect()
 }
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 use kube_sci_cluster::{
     annotations,
-    objects::{PodOwner, PodSpec},
+    objects::{Controller, PodOwner, PodSpec, WorkloadKey},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -48,6 +48,8 @@ struct Metadata<'a> {
 struct OwnerReference<'a> {
     #[serde(borrow)]
     kind: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
     #[serde(default)]
     controller: Option<bool>,
 }
@@ -94,9 +96,18 @@ impl<'a> Pod<'a> {
 
     /// Who made it, by the rule for bound pods.
     pub fn owner(&self) -> PodOwner {
+        PodOwner::controlled_by(self.controller().map(|controller| controller.kind))
+    }
+
+    /// What it belongs to, by the rule for bound pods.
+    pub fn workload(&self) -> WorkloadKey {
+        WorkloadKey::of(self.namespace(), self.name(), self.controller())
+    }
+
+    fn controller(&self) -> Option<Controller<'_>> {
         let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
-        let controller = owners.iter().find(|owner| owner.controller == Some(true));
-        PodOwner::controlled_by(controller.map(|owner| &*owner.kind.0))
+        let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
+        Some(Controller { kind: &controller.kind.0, name: &controller.name.0 })
     }
 }
 

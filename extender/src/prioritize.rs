@@ -7,12 +7,12 @@ use std::{cell::RefCell, sync::Arc};
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{View, assess_named},
+    assess::{PodSubject, View, assess_named},
     assumptions::MAX_NODES_PER_POD,
-    objects::{PodOwner, PodUid},
+    objects::{PodOwner, PodUid, WorkloadKey},
     snapshot::{Slot, Snapshot},
 };
-use sci_core::node::{Cost, NeutralReason, PodDemand, Score, ScoreScratch, score};
+use sci_core::node::{Cost, NeutralReason, Score, ScoreScratch, score};
 use tracing::field::Empty;
 
 use crate::{
@@ -40,8 +40,8 @@ struct Scratch {
 /// One pod in front of its candidates.
 struct Question<'q> {
     pod: &'q Pod<'q>,
-    uid: PodUid,
-    demand: PodDemand,
+    subject: PodSubject<'q>,
+    workload: WorkloadKey,
     request: &'q Request<'q>,
     view: View<'q>,
 }
@@ -75,7 +75,9 @@ fn answer(state: &State, request: &Request<'_>, now: Timestamp) -> Result<Answer
         return Ok(Answer::Neutral(reason));
     }
     let demand = pod.spec().requests(&state.default_requests).demand();
-    let question = Question { pod: &pod, uid: PodUid::new(pod.uid()), demand, request, view: read.view(now) };
+    let (view, workload) = (read.view(now), pod.workload());
+    let subject = PodSubject::new(PodUid::new(pod.uid()), demand).of_workload(workload, view.snapshot);
+    let question = Question { pod: &pod, subject, workload, request, view };
     Ok(SCRATCH.with_borrow_mut(|scratch| rank(state, &question, scratch)))
 }
 
@@ -121,11 +123,11 @@ fn rank(state: &State, question: &Question<'_>, scratch: &mut Scratch) -> Answer
 
 /// What the pod would cost on each candidate, in the order of the request.
 fn assess_all(question: &Question<'_>, costs: &mut Vec<Option<Cost>>) -> Vec<Candidate> {
-    let Question { uid, demand, request, view, .. } = question;
+    let Question { subject, request, view, .. } = question;
     let mut candidates = Vec::with_capacity(request.candidates.len());
     costs.clear();
     for name in request.candidates.names() {
-        let assessment = assess_named(view, name, *uid, demand);
+        let assessment = assess_named(view, name, subject);
         costs.push(assessment.cost());
         let grams_per_kwh = assessment.intensity.map_or(0.0, |intensity| intensity.reading.value.get());
         candidates.push(Candidate {
@@ -169,18 +171,19 @@ fn assume(state: &State, question: &Question<'_>, candidates: &[Candidate], best
     for (_, weight) in nodes.iter_mut() {
         *weight = share;
     }
-    state.model.assumptions.assume(question.uid, &question.demand, nodes, question.view.now);
+    state.model.assumptions.assume(question.subject.uid, &question.subject.demand, nodes, question.view.now);
 }
 
 fn record(state: &State, question: &Question<'_>, candidates: Vec<Candidate>) {
-    let Question { pod, demand, view, .. } = question;
+    let Question { pod, subject, workload, view, .. } = question;
     let recorded = state.recorder.record(Decision {
         pod: PodKey { namespace: pod.namespace().into(), name: pod.name().into() },
         uid: pod.uid().into(),
         at: view.now,
         generation: view.snapshot.generation(),
         mode: state.mode,
-        demand: *demand,
+        demand: subject.demand,
+        workload: *workload,
         candidates,
     });
     if !recorded {

@@ -18,6 +18,8 @@ pub enum Route {
     Explain,
     /// What each node would cost.
     Nodes,
+    /// How well everything is known.
+    Quality,
 }
 
 /// What a reader needs to know about a route.
@@ -44,7 +46,7 @@ const PROTOCOL_ERRORS: &str =
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 4] = [Self::Filter, Self::Prioritize, Self::Explain, Self::Nodes];
+    pub const ALL: [Self; 5] = [Self::Filter, Self::Prioritize, Self::Explain, Self::Nodes, Self::Quality];
 
     /// Its documentation; method and path are also what is routed.
     pub const fn doc(self) -> RouteDoc {
@@ -85,6 +87,15 @@ impl Route {
                 answer: "Every node, cheapest first, with each term, its source, age and quality",
                 errors: "400 malformed quantity, 403 untrusted peer, 503 before the first snapshot",
             },
+            Self::Quality => RouteDoc {
+                method: "GET",
+                path: "/v1/quality",
+                access: TRUSTED,
+                request: "",
+                answer: "Per node and grid zone: what answers at present, since when, its age and quality; gaps, and \
+                         meters that are refused with the reason; how every source fares",
+                errors: "403 untrusted peer, 503 before the first snapshot",
+            },
         }
     }
 }
@@ -99,6 +110,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
             Route::Prioritize => on().to(handlers::prioritize),
             Route::Explain => on().to(handlers::explain),
             Route::Nodes => on().to(handlers::nodes),
+            Route::Quality => on().to(handlers::quality),
         }));
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     decisions::{self, Recorder},
     events::{self, EventWriter, Notice},
     metrics::{
-        Metrics,
+        Metrics, export,
         observer::ObservedMetrics,
         state::{self as state_metrics, LastCall},
     },
@@ -67,6 +67,7 @@ pub async fn run(
 
     let last_call = LastCall::new(Timestamp::now());
     state_metrics::register(&shared.registry, &observer.model, last_call.clone());
+    export::register(&shared.registry, &observer.model);
     let parts = Parts { model: observer.model, metrics, last_call, recorder: handle, notices };
     let state = web::Data::new(State::new(&config, parts));
     let configure = move |app: &mut web::ServiceConfig| {

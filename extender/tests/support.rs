@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{AssessOptions, Model},
-    assumptions::Assumptions,
+    assess::Model,
     index::{Index, ObjectKind},
     snapshot::{Snapshot, SnapshotHandle},
 };
@@ -164,11 +163,7 @@ impl Cluster {
         let (notices_in, notices) = events::channel();
         let (handle, recorder) =
             decisions::channels(config.decisions.max_candidates, metrics.clone(), Some(notices_in.clone()));
-        let model = Model {
-            snapshot: SnapshotHandle::new(snapshot),
-            assumptions: Arc::new(Assumptions::new(config.score.assume_for.get())),
-            options: AssessOptions::new(&config.model()),
-        };
+        let model = Model::new(SnapshotHandle::new(snapshot), &config.model());
         let last_call = LastCall::new(now());
         let parts = Parts { model, metrics, last_call, recorder: handle, notices: Some(notices_in) };
         Harness {

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use jiff::Timestamp;
-use kube_sci_signals::grid::ZoneValue;
+use kube_sci_signals::grid::{StatusHandle, ZoneValue};
 use sci_core::{
     intensity::Freshness,
-    node::{Cost, EmbodiedWeight, Footprint, NeutralReason, NodeInput, NodeLoad, PodDemand, marginal_footprint},
-    quantity::Share,
+    node::{
+        Cost, EmbodiedWeight, Footprint, NeutralReason, NodeInput, NodeLoad, PodDemand, PodInput, marginal_footprint,
+    },
+    quantity::{Share, WorkloadFactor},
 };
 
 use crate::{
     assumptions::{Assumptions, Ledger},
     config::ModelConfig,
-    objects::PodUid,
+    energy::WorkloadFactors,
+    objects::{PodUid, WorkloadKey},
     snapshot::{NodeRecord, Slot, Snapshot, SnapshotHandle},
 };
 
@@ -27,6 +30,8 @@ pub struct Model {
     pub assumptions: Arc<Assumptions>,
     /// How numbers are made.
     pub options: AssessOptions,
+    /// How sources of intensities fare.
+    pub grid_sources: Arc<[StatusHandle]>,
 }
 
 /// How numbers are made.
@@ -58,6 +63,17 @@ pub struct View<'a> {
     pub options: &'a AssessOptions,
 }
 
+/// The pod that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct PodSubject<'a> {
+    /// Its UID: what is assumed of it is left out.
+    pub uid: PodUid,
+    /// What it asks for.
+    pub demand: PodDemand,
+    /// What was learned of its workload.
+    pub factors: Option<&'a WorkloadFactors>,
+}
+
 /// What one pod costs on one node.
 #[derive(Debug, Clone, Copy)]
 pub struct Assessment<'a> {
@@ -79,6 +95,16 @@ impl AssessOptions {
 }
 
 impl Model {
+    /// On what is published through `snapshot`.
+    pub fn new(snapshot: SnapshotHandle, config: &ModelConfig) -> Self {
+        Self {
+            snapshot,
+            assumptions: Arc::new(Assumptions::new(config.score.assume_for.get())),
+            options: AssessOptions::new(config),
+            grid_sources: Arc::default(),
+        }
+    }
+
     /// Holds the present state. Assumptions are loaded first, see [`Assumptions::load`].
     pub fn read(&self) -> ModelRead {
         let ledger = self.assumptions.load();
@@ -104,6 +130,19 @@ impl std::fmt::Debug for ModelRead {
     }
 }
 
+impl<'a> PodSubject<'a> {
+    /// A pod whose workload nothing was learned of.
+    pub fn new(uid: PodUid, demand: PodDemand) -> Self {
+        Self { uid, demand, factors: None }
+    }
+
+    /// The same pod as one of `workload`.
+    #[must_use]
+    pub fn of_workload(self, workload: WorkloadKey, snapshot: &'a Snapshot) -> Self {
+        Self { factors: snapshot.workload_factors(workload), ..self }
+    }
+}
+
 impl Assessment<'_> {
     /// How far the number may move a score.
     pub fn confidence(&self) -> Share {
@@ -121,13 +160,13 @@ impl Assessment<'_> {
     }
 }
 
-/// What pod `uid` with this demand costs on the node at `slot`.
+/// What a pod costs on the node at `slot`.
 ///
 /// Combines the snapshot's load with what is assumed of other pods, and the zone's intensity at `view.now`. Copies
 /// and allocates nothing.
-pub fn assess<'a>(view: &View<'a>, slot: Slot, uid: PodUid, demand: &PodDemand) -> Assessment<'a> {
+pub fn assess<'a>(view: &View<'a>, slot: Slot, pod: &PodSubject<'_>) -> Assessment<'a> {
     let Some(node) = view.snapshot.node(slot) else { return Assessment::neutral(NeutralReason::NodeUnknown) };
-    let load = match view.ledger.load_for(slot, uid) {
+    let load = match view.ledger.load_for(slot, pod.uid) {
         Some(assumed) => NodeLoad {
             requested: node.load.requested + assumed.requested,
             workload_pods: node.load.workload_pods + assumed.workload_pods,
@@ -142,22 +181,25 @@ pub fn assess<'a>(view: &View<'a>, slot: Slot, uid: PodUid, demand: &PodDemand) 
     let footprint = intensity.and_then(|intensity| {
         let identity = &*node.identity;
         let input = NodeInput {
-            hardware: &identity.hardware,
+            hardware: &node.hardware,
             capacity: identity.capacity,
             allocatable: identity.allocatable,
             load,
             intensity: intensity.reading.value,
             pue: identity.pue,
         };
-        marginal_footprint(&(*demand).into(), &input, view.options.embodied_weight)
+        let workload_factor =
+            pod.factors.map_or(WorkloadFactor::EXPECTED, |factors| factors.on(&node.hardware.class));
+        let pod = PodInput { demand: pod.demand, workload_factor };
+        marginal_footprint(&pod, &input, view.options.embodied_weight)
     });
     Assessment { node: Some(node), load, intensity: intensity.ok(), footprint }
 }
 
 /// As [`assess`], for a node by name.
-pub fn assess_named<'a>(view: &View<'a>, name: &str, uid: PodUid, demand: &PodDemand) -> Assessment<'a> {
+pub fn assess_named<'a>(view: &View<'a>, name: &str, pod: &PodSubject<'_>) -> Assessment<'a> {
     match view.snapshot.slot(name) {
-        Some(slot) => assess(view, slot, uid, demand),
+        Some(slot) => assess(view, slot, pod),
         None => Assessment::neutral(NeutralReason::NodeUnknown),
     }
 }

@@ -59,6 +59,8 @@ pub struct NodeIdentity {
     pub capacity: Resources,
     /// What pods may request of it.
     pub allocatable: Resources,
+    /// Host names and IP addresses.
+    pub addresses: Vec<Box<str>>,
     /// Annotations that could not be used.
     pub refused: Vec<RefusedAnnotation>,
 }
@@ -140,6 +142,7 @@ impl Resolver {
             pue_origin,
             capacity,
             allocatable: node.status.allocatable.resources(),
+            addresses: node.status.addresses.iter().map(|address| address.address.as_str().into()).collect(),
             refused,
         }
     }

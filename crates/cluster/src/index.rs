@@ -9,13 +9,18 @@ mod pods;
 use std::{mem, sync::Arc};
 
 use jiff::Timestamp;
-use kube_sci_signals::grid::Grid;
+use kube_sci_signals::{
+    energy::{EnergyAnswer, NodeNames},
+    grid::{DemandedZone, Grid, LearnedHistory, ZoneDemand, providers::CloudRegion},
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::intensity::Series;
 
+pub(crate) use self::pods::{BoundPod, PodsByNode, Presence};
 use self::{nodes::NodeTable, pods::PodTable};
 use crate::{
     config::{ConfigError, ModelConfig},
+    energy::{EnergyBook, Update, World},
     identity::{RefusedAnnotation, Resolver},
     objects::{DefaultRequests, NamespaceView, NodeView, PodUid, PodView},
     snapshot::{Slot, Snapshot},
@@ -68,6 +73,12 @@ pub struct Index {
     pods: PodTable,
     namespaces: Namespaces,
     grid: Grid,
+    /// Zones that nodes stand in, for sources that are asked by zone.
+    demand: ZoneDemand,
+    energy: EnergyBook,
+    /// What sources call too much for a node, as a multiple of its full power.
+    max_power_factor: f64,
+    names_changed: bool,
     listed: [bool; 3],
     /// By grid source: whether it has spoken, or failed to.
     asked: Vec<bool>,
@@ -99,8 +110,12 @@ impl Index {
                 opted_out: FxHashMap::default(),
             },
             grid: Grid::new(&config.grid),
+            demand: ZoneDemand::default(),
+            energy: EnergyBook::new(&config.energy),
+            max_power_factor: config.energy.max_power_factor,
+            names_changed: false,
             listed: [false; 3],
-            asked: vec![false; config.grid.files.len()],
+            asked: vec![false; config.grid.source_count()],
             generation: 0,
             dirty: true,
         })
@@ -115,13 +130,35 @@ impl Index {
             identity.zone_index = index;
         }
         let (changed, refused) = self.nodes.apply(name, identity);
-        self.dirty |= changed;
+        if changed {
+            self.node_changed(name, now);
+        }
         refused
+    }
+
+    fn node_changed(&mut self, name: &str, now: Timestamp) {
+        self.dirty = true;
+        self.names_changed = true;
+        self.refresh_energy([name], now);
+    }
+
+    fn refresh_energy<'n>(&mut self, names: impl IntoIterator<Item = &'n str>, now: Timestamp) {
+        for name in names {
+            if let Some(record) = self.nodes.named(name) {
+                let Update { hardware, meters } = self.energy.update(record, now);
+                self.nodes.set_energy(name, hardware, meters);
+                self.dirty = true;
+            }
+        }
     }
 
     /// A node was deleted. Pods on it are remembered until they are deleted too.
     pub fn delete_node(&mut self, name: &str) {
-        self.dirty |= self.nodes.delete(name);
+        if self.nodes.delete(name) {
+            self.energy.remove_node(name);
+            self.dirty = true;
+            self.names_changed = true;
+        }
     }
 
     /// A pod was added or changed.
@@ -186,7 +223,7 @@ impl Index {
     /// A full list is complete: what it did not name is gone.
     pub fn end_list(&mut self, kind: ObjectKind) {
         let removed = match kind {
-            ObjectKind::Node => self.nodes.end_list(),
+            ObjectKind::Node => self.end_node_list(),
             ObjectKind::Pod => self.pods.end_list(&mut self.nodes),
             ObjectKind::Namespace => {
                 let before = self.namespaces.opted_out.len();
@@ -202,6 +239,15 @@ impl Index {
         self.dirty |= removed || first;
     }
 
+    fn end_node_list(&mut self) -> bool {
+        let vanished = self.nodes.end_list();
+        for name in &vanished {
+            self.energy.remove_node(name);
+        }
+        self.names_changed |= !vanished.is_empty();
+        !vanished.is_empty()
+    }
+
     /// Whether a full list of this kind was applied once.
     pub fn listed(&self, kind: ObjectKind) -> bool {
         ObjectKind::ALL.iter().zip(self.listed).any(|(&known, listed)| known == kind && listed)
@@ -209,7 +255,7 @@ impl Index {
 
     /// Grid source number `source` spoke; files come first, in the order of the configuration.
     pub fn replace_series(&mut self, source: usize, series: Vec<Series>, now: Timestamp) {
-        self.grid.replace(source, series);
+        self.grid.replace(source, series, now);
         self.evaluate_zones(now);
         self.source_asked(source);
     }
@@ -219,7 +265,63 @@ impl Index {
         self.dirty |= self.asked.get_mut(source).is_some_and(|asked| !mem::replace(asked, true));
     }
 
-    /// Time has passed: other slots may be the current ones.
+    /// A source of energy answered, or did not; in the order of the configuration.
+    pub fn apply_energy(&mut self, source: usize, answered: Result<EnergyAnswer, String>, now: Timestamp) {
+        self.pods.tick(now);
+        match answered {
+            Err(problem) => self.energy.failed(source, problem, now),
+            Ok(answer) => {
+                let oldest = answer.windows.iter().map(|window| window.start).min().unwrap_or(now);
+                let world = World { pods: self.pods.by_node(oldest), zones: self.grid.table(), now };
+                let changed = self.energy.apply(source, answer, &world, |name| self.nodes.named(name));
+                self.refresh_energy(changed.iter().map(AsRef::as_ref), now);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Where sources read which zones are wanted; filled with every [`tick`](Self::tick).
+    pub fn zone_demand(&self) -> &ZoneDemand {
+        &self.demand
+    }
+
+    /// Where the grid's past is read by whoever keeps it.
+    pub fn learned_history(&self) -> &LearnedHistory {
+        self.grid.learned()
+    }
+
+    /// Tells the sources in which zones nodes stand. Zones of former nodes keep their place, but cost no calls.
+    fn demand_zones(&self) {
+        let mut seen = FxHashSet::default();
+        let identities = self.nodes.existing().map(|record| &record.identity);
+        let firsts = identities.filter(|identity| identity.zone_index.is_some_and(|index| seen.insert(index)));
+        let zones = firsts.filter_map(|identity| {
+            let region = identity.provider.zip(identity.region_label.clone());
+            let region = region.map(|(provider, name)| CloudRegion { provider, name });
+            Some(DemandedZone { zone: identity.zone.clone()?, region })
+        });
+        self.demand.set(zones);
+    }
+
+    /// Time has passed: slots end, meters fall silent, modelled energy is due.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.demand_zones();
+        self.evaluate_zones(now);
+        self.pods.tick(now);
+        let (pods, zones) = (&self.pods, self.grid.table());
+        let world = || World { pods: pods.by_node(now), zones, now };
+        let changed = self.energy.tick(now, self.nodes.existing(), world);
+        self.refresh_energy(changed.iter().map(AsRef::as_ref), now);
+    }
+
+    /// The nodes as sources of energy know them, if any changed since this was asked last.
+    pub fn changed_node_names(&mut self) -> Option<NodeNames> {
+        mem::take(&mut self.names_changed).then(|| {
+            NodeNames::new(self.nodes.existing().map(|record| record.facts(self.max_power_factor)))
+        })
+    }
+
+    /// Other slots may be the current ones.
     pub fn evaluate_zones(&mut self, now: Timestamp) {
         self.dirty |= self.grid.evaluate(now);
     }
@@ -239,6 +341,9 @@ impl Index {
             zones: Arc::clone(self.grid.table()),
             opted_out: Arc::clone(&self.namespaces.published),
             pods: self.pods.len(),
+            profiles: Arc::clone(self.energy.profiles()),
+            accounts: Arc::clone(self.energy.accounts()),
+            energy_sources: self.energy.sources().into(),
         }))
     }
 

@@ -11,6 +11,7 @@
 //! | [`annotations`] | every annotation and label that is read |
 //! | [`objects`] | slim views of Kubernetes objects |
 //! | [`identity`] | what a node is: grid zone, hardware, PUE, each with its origin |
+//! | [`energy`] | who used the energy, and what was learned from it |
 //! | [`index`] | the single writer's state |
 //! | [`snapshot`] | what readers see |
 //! | [`assumptions`] | pods decided but not yet seen |
@@ -21,6 +22,7 @@ pub mod annotations;
 pub mod assess;
 pub mod assumptions;
 pub mod config;
+pub mod energy;
 pub mod identity;
 pub mod index;
 pub mod objects;

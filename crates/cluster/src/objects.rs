@@ -9,6 +9,7 @@ mod node;
 mod pod;
 mod quantity;
 mod uid;
+mod workload;
 
 use sci_core::{
     node::Resources,
@@ -19,10 +20,11 @@ use serde::Deserialize;
 pub use self::{
     meta::{annotation, display_name, label},
     namespace::NamespaceView,
-    node::{NodeSpec, NodeStatus, NodeView},
+    node::{NodeAddress, NodeSpec, NodeStatus, NodeView},
     pod::{Container, DefaultRequests, PodOwner, PodSpec, PodStatus, PodView, Requests, Requirements},
     quantity::{CpuMillis, MemoryBytes, QuantityError},
     uid::PodUid,
+    workload::{Controller, Workload, WorkloadKey},
 };
 
 /// CPU and memory of a Kubernetes resource list; other resources are skipped.

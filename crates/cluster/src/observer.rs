@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `watch-nodes`, `watch-pods`, `watch-namespaces` | list and watch; what cannot be read is skipped and counted |
 //! | `grid` | asks every source of intensities at its own pace |
+//! | `energy` | asks every source of energy at its own pace |
 //! | `snapshot` | the one writer: drains what the others sent, then publishes once |
 //!
 //! No task ends by itself. Whoever spawns them treats the end of one as the end of the process.
@@ -17,13 +18,15 @@ use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
 use kube::Client;
-use kube_sci_signals::grid::{Answer, FileSource, IntensitySource};
+use kube_sci_signals::{
+    energy::{EnergyAnswer, NodeDirectory},
+    grid::{self, Answer},
+};
 use tokio::sync::mpsc;
 
 pub use self::hooks::{EventKind, NoMetrics, ObserverHooks, ObserverMetrics, PodBound, PollOutcome, Published};
 use crate::{
-    assess::{AssessOptions, Model},
-    assumptions::Assumptions,
+    assess::Model,
     config::{ConfigError, ModelConfig},
     index::{Index, ObjectKind},
     objects::{NamespaceView, NodeView, PodView},
@@ -43,10 +46,12 @@ pub mod task {
     pub const NAMESPACES: &str = "watch-namespaces";
     /// Asks sources of intensities.
     pub const GRID: &str = "grid";
+    /// Asks sources of energy.
+    pub const ENERGY: &str = "energy";
     /// Writes snapshots.
     pub const SNAPSHOT: &str = "snapshot";
     /// Every task.
-    pub const ALL: [&str; 5] = [NODES, PODS, NAMESPACES, GRID, SNAPSHOT];
+    pub const ALL: [&str; 6] = [NODES, PODS, NAMESPACES, GRID, ENERGY, SNAPSHOT];
 }
 
 /// A future to be spawned; it ends only if the process is going down.
@@ -74,6 +79,8 @@ enum Message {
     Namespace(Change<NamespaceView>),
     /// A source spoke, or was asked in vain.
     Source(usize, Option<Answer>),
+    /// A source of energy answered, or did not.
+    Energy(usize, Result<EnergyAnswer, String>),
 }
 
 /// One step of a list or watch. Keys are names; those of pods are UIDs.
@@ -90,19 +97,19 @@ enum Change<T> {
 impl Observer {
     /// Prepares the model and the tasks; nothing runs until the tasks are spawned.
     pub fn start(client: &Client, config: &ModelConfig, hooks: ObserverHooks) -> Result<Self, ConfigError> {
-        let ObserverHooks { metrics, heartbeat, clock, bound, sources: further } = hooks;
+        let ObserverHooks { metrics, heartbeat, clock, bound, sources: further, energy_sources } = hooks;
         let index = Index::new(config)?;
-        let model = Model {
-            snapshot: SnapshotHandle::default(),
-            assumptions: Arc::new(Assumptions::new(config.score.assume_for.get())),
-            options: AssessOptions::new(config),
-        };
-        let files = config.grid.files.iter().map(|file| FileSource::new(file, &config.grid));
-        let sources: Vec<Box<dyn IntensitySource>> =
-            files.map(|file| Box::new(file) as Box<dyn IntensitySource>).chain(further).collect();
+        let mut sources =
+            grid::sources(&config.grid, index.zone_demand(), index.learned_history(), Some(client))?;
+        sources.extend(further);
+        let grid_sources = sources.iter().filter_map(|source| source.status()).collect();
+        let model = Model { grid_sources, ..Model::new(SnapshotHandle::default(), config) };
+        let directory = NodeDirectory::default();
+        let mut energy = kube_sci_signals::energy::sources(&config.energy, client, &directory)?;
+        energy.extend(energy_sources);
         let (sender, receiver) = mpsc::channel(CHANNEL);
         let context = Context { sender, metrics, heartbeat, clock };
-        let writer = writer::Writer::new(index, &model, receiver, bound, &context);
+        let writer = writer::Writer::new(index, &model, directory, receiver, bound, &context);
         let tasks = vec![
             ObserverTask::new(task::NODES, watch::run::<NodeView>(client.clone(), task::NODES, context.clone())),
             ObserverTask::new(task::PODS, watch::run::<PodView>(client.clone(), task::PODS, context.clone())),
@@ -110,7 +117,8 @@ impl Observer {
                 task::NAMESPACES,
                 watch::run::<NamespaceView>(client.clone(), task::NAMESPACES, context.clone()),
             ),
-            ObserverTask::new(task::GRID, sources::run(sources, context)),
+            ObserverTask::new(task::GRID, sources::run(sources, task::GRID, context.clone())),
+            ObserverTask::new(task::ENERGY, sources::run(energy, task::ENERGY, context)),
             ObserverTask::new(task::SNAPSHOT, writer.run()),
         ];
         Ok(Self { model, tasks })

@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
-use kube_sci_signals::grid::{ZoneIndex, ZoneState, ZoneTable};
+use kube_sci_signals::{energy::NodeFacts, grid::{ZoneIndex, ZoneState, ZoneTable}};
 use rustc_hash::{FxHashMap, FxHashSet};
-use sci_core::node::NodeLoad;
+use sci_core::{node::NodeLoad, power::Hardware, quantity::{Utilization, Watts}, workload::WorkloadProfile};
 
 pub use self::chunked::ChunkedVec;
-use crate::identity::NodeIdentity;
+use crate::{
+    energy::{Accounts, EnergySourceStatus, NodeMeters, PowerQuality, ProfileTable, WorkloadFactors},
+    identity::NodeIdentity,
+    objects::WorkloadKey,
+};
 
 /// The place of a node in the snapshot. A place that a later node took over has another epoch, so an old slot
 /// finds nothing rather than the wrong node.
@@ -38,6 +42,55 @@ pub struct NodeRecord {
     pub identity: Arc<NodeIdentity>,
     /// What runs on it: changes with every pod.
     pub load: NodeLoad,
+    /// Its power and embodied carbon: as identified, or with the power curve that was learned.
+    pub hardware: Arc<Hardware>,
+    /// What meters say of it.
+    pub meters: Arc<NodeMeters>,
+}
+
+/// A node's power at present.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NodePower {
+    /// The expected value.
+    pub watts: Watts,
+    /// The true value is expected not to be below.
+    pub low: Watts,
+    /// The true value is expected not to be above.
+    pub high: Watts,
+    /// How it is known.
+    pub quality: PowerQuality,
+}
+
+impl NodeRecord {
+    /// What the node draws: by its meter, else by its power curve at what is requested of it.
+    pub fn power(&self) -> NodePower {
+        if let Some(metered) = &self.meters.power {
+            let watts = metered.power;
+            return NodePower { watts, low: watts, high: watts, quality: metered.quality };
+        }
+        let utilization = Utilization::of(self.load.requested.cpu, self.identity.capacity.cpu);
+        let watts = self.hardware.curve.at(utilization.unwrap_or(Utilization::IDLE));
+        let (low, high) = self.hardware.error_band;
+        NodePower {
+            watts,
+            low: Watts::clamped(watts.get() * low),
+            high: Watts::clamped(watts.get() * high),
+            quality: PowerQuality::Modelled,
+        }
+    }
+
+    /// The node as sources of energy know it. What draws more than `max_power_factor` times its hardware's full power,
+    /// at the upper end of the hardware's error band, is not this node.
+    pub fn facts(&self, max_power_factor: f64) -> NodeFacts {
+        let hardware = &self.identity.hardware;
+        let (_, high) = hardware.error_band;
+        NodeFacts {
+            name: Arc::clone(&self.name),
+            addresses: self.identity.addresses.clone(),
+            cores: self.identity.capacity.cpu,
+            max_power: Watts::clamped(hardware.curve.full().get() * max_power_factor * high.max(1.0)),
+        }
+    }
 }
 
 /// The picture. Never changes; a newer one has a higher [`generation`](Self::generation).
@@ -51,6 +104,9 @@ pub struct Snapshot {
     pub(crate) zones: Arc<ZoneTable>,
     pub(crate) opted_out: Arc<FxHashSet<Arc<str>>>,
     pub(crate) pods: usize,
+    pub(crate) profiles: Arc<ProfileTable>,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) energy_sources: Arc<[EnergySourceStatus]>,
 }
 
 impl Snapshot {
@@ -104,9 +160,35 @@ impl Snapshot {
         self.zones.get(index)
     }
 
+    /// Every zone that a node stands in at present, once; the table keeps those of former nodes too.
+    pub fn inhabited_zones(&self) -> impl Iterator<Item = &ZoneState> {
+        let inhabited: FxHashSet<ZoneIndex> = self.nodes().filter_map(|(_, node)| node.identity.zone_index).collect();
+        inhabited.into_iter().filter_map(|index| self.zone(index))
+    }
+
     /// All grid zones.
     pub fn zones(&self) -> &ZoneTable {
         &self.zones
+    }
+
+    /// What was learned about a workload's power.
+    pub fn profile(&self, workload: WorkloadKey) -> Option<&WorkloadProfile> {
+        self.profiles.get(workload)
+    }
+
+    /// The factors of a workload on classes of hardware, if anything was learned of it.
+    pub fn workload_factors(&self, workload: WorkloadKey) -> Option<&WorkloadFactors> {
+        self.profiles.factors(workload)
+    }
+
+    /// Joules and grams since start.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// How the configured sources of energy fare.
+    pub fn energy_sources(&self) -> &[EnergySourceStatus] {
+        &self.energy_sources
     }
 
     /// Whether pods of this namespace get neutral answers.

@@ -1,14 +1,13 @@
 //! One pod on one node: snapshot, assumptions and grid together.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{AssessOptions, Model, assess, assess_named},
-    assumptions::Assumptions,
+    assess::{Model, PodSubject, assess, assess_named},
     config::ModelConfig,
     index::Index,
-    objects::{NodeStatus, PodUid},
+    objects::NodeStatus,
     snapshot::SnapshotHandle,
 };
 use kube_sci_signals::grid::ChainLink;
@@ -48,11 +47,7 @@ fn series(zone: &str, start: Timestamp, value: f64) -> Series {
 fn model(config: &ModelConfig, build: impl FnOnce(&mut Index)) -> Model {
     let mut index = Index::new(config).unwrap();
     build(&mut index);
-    Model {
-        snapshot: SnapshotHandle::new(index.publish(noon()).unwrap()),
-        assumptions: Arc::new(Assumptions::new(Duration::from_mins(1))),
-        options: AssessOptions::new(config),
-    }
+    Model::new(SnapshotHandle::new(index.publish(noon()).unwrap()), config)
 }
 
 fn hq(start: Timestamp) -> Model {
@@ -62,8 +57,8 @@ fn hq(start: Timestamp) -> Model {
     })
 }
 
-fn other() -> PodUid {
-    uid("other")
+fn other() -> PodSubject<'static> {
+    PodSubject::new(uid("other"), demand())
 }
 
 #[test]
@@ -74,12 +69,12 @@ fn the_number_is_that_of_the_hand_calculation() {
         index.replace_series(0, vec![series("HQ", noon(), 500.0)], noon());
     });
     let read = model.read();
-    let assessment = assess_named(&read.view(noon()), "a", other(), &demand());
+    let assessment = assess_named(&read.view(noon()), "a", &other());
     let footprint = assessment.footprint.unwrap();
     // 10 W at 500 g/kWh; the node is in use, so nothing for waking it.
     assert!((footprint.total.get() - 5.0).abs() < 1e-9);
     assert_eq!(footprint.activation_power.get(), 0.0);
-    assert_eq!(assessment.intensity.unwrap().link, ChainLink::Current);
+    assert_eq!(assessment.intensity.unwrap().link, ChainLink::Live);
     assert!(assessment.cost().is_some());
 }
 
@@ -87,14 +82,14 @@ fn the_number_is_that_of_the_hand_calculation() {
 fn a_pod_decided_for_an_empty_node_wakes_it_for_the_next_one_only() {
     let model = hq(noon());
     let slot = model.snapshot.load().slot("a").unwrap();
-    let activation = |uid| {
+    let activation = |asked: PodSubject<'_>| {
         let read = model.read();
-        assess(&read.view(noon()), slot, uid, &demand()).footprint.unwrap().activation_power.get()
+        assess(&read.view(noon()), slot, &asked).footprint.unwrap().activation_power.get()
     };
     assert!(activation(other()) > 0.0);
     model.assumptions.assume(uid("first"), &demand(), &[(slot, 1.0)], noon());
     assert_eq!(activation(other()), 0.0);
-    assert!(activation(uid("first")) > 0.0, "the first pod still pays when it is asked about again");
+    assert!(activation(PodSubject::new(uid("first"), demand())) > 0.0, "the first pod still pays when it is asked about again");
 }
 
 #[test]
@@ -106,7 +101,7 @@ fn a_burst_counts_at_once_and_pod_by_pod() {
         model.assumptions.assume(uid(&format!("burst-{number}")), &demand(), &[(slot, 0.5)], noon());
     }
     let read = model.read();
-    let load = assess(&read.view(noon()), slot, other(), &demand()).load;
+    let load = assess(&read.view(noon()), slot, &other()).load;
     assert!((load.requested.cpu.get() - 50.0).abs() < 1e-6);
     assert!((load.workload_pods - 50.0).abs() < 1e-3);
 }
@@ -134,7 +129,7 @@ fn missing_and_stale_data_are_neutral_each_for_its_reason() {
         ("empty", NeutralReason::NoCapacity),
         ("gone", NeutralReason::NodeUnknown),
     ] {
-        let assessment = assess_named(&view, name, other(), &demand());
+        let assessment = assess_named(&view, name, &other());
         assert_eq!(assessment.footprint.unwrap_err(), reason, "{name}");
         assert!(assessment.cost().is_none());
     }
@@ -145,7 +140,7 @@ fn confidence_falls_with_the_age_of_the_value() {
     let model = hq(noon() - HOUR);
     let read = model.read();
     let confidence =
-        |now| assess_named(&read.view(now), "a", other(), &demand()).cost().map(|cost| cost.confidence.get());
+        |now| assess_named(&read.view(now), "a", &other()).cost().map(|cost| cost.confidence.get());
     assert_eq!(confidence(noon()), Some(1.0));
     assert_eq!(confidence(noon() + 2 * HOUR), Some(0.5));
     assert_eq!(confidence(noon() + 3 * HOUR), None, "stale at the moment it is asked for");
@@ -165,6 +160,6 @@ fn without_any_configuration_the_greener_region_costs_less() {
         index.apply_node(&cloud("frankfurt", "eu-central-1"), noon());
     });
     let read = model.read();
-    let cost = |name| assess_named(&read.view(noon()), name, other(), &demand()).cost().unwrap().per_core_hour;
+    let cost = |name| assess_named(&read.view(noon()), name, &other()).cost().unwrap().per_core_hour;
     assert!(cost("stockholm") < cost("frankfurt"));
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::float_cmp, reason = "halves and whole numbers are exact; everything else is compared by difference")]
 
 mod assessment;
+mod energy;
 mod fake_api;
 mod fixtures;
 mod index_properties;

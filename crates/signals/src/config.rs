@@ -6,10 +6,14 @@ mod error;
 mod grid;
 mod http;
 
+pub(crate) use self::grid::GridSourceKind;
 pub use self::{
     duration::{DurationError, TextDuration},
     energy::{EnergyConfig, EnergySourceConfig, ExporterConfig, OtlpConfig, PrometheusConfig, ScrapeConfig},
     error::{ConfigError, number, value, zone},
-    grid::{FileSourceConfig, GridConfig, QualityConfig, ScopeConfig, SignalConfig, SignalKindConfig},
+    grid::{
+        FileSourceConfig, ForecastConfig, GridConfig, GridSourceConfig, QualityConfig, ScopeConfig, SignalConfig,
+        SignalKindConfig,
+    },
     http::{BasicAuthConfig, HttpConfig},
 };

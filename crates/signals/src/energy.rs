@@ -5,8 +5,30 @@
 //! ```
 //!
 //! A window says how much of its time is covered; what is not covered is a gap, never zero.
+//!
+//! A route hands every sample to a [`readers::PageReader`], and what that finishes to the [`meter::Meter`] of the node:
+//!
+//! ```text
+//! let mut reader = PageReader::new(&exporters, ReaderOptions { route, node_label });
+//! exposition::parse(body, |name| readers::wanted(&exporters, name), |sample| reader.sample(&sample, received_at))?;
+//! meter.observe(reader.finish());                                // one node is known
+//! let (pages, unplaced) = reader.finish_by_node(&names);         // or the samples say which
+//! let output = meter.take(now);
+//! ```
+//!
+//! Several points of one series in one observation (ranges of a query, pushed points) are fine: they are ordered by
+//! their own time. Samples that came through a Prometheus are to have the time of their scrape, not of the query, or
+//! counters seem to run fast and slow by turns.
 
 mod directory;
+mod fleet;
+pub mod meter;
+mod otlp;
+pub mod prometheus;
+pub mod readers;
+mod reading;
+mod scrape;
+mod sources;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -16,6 +38,10 @@ use jiff::Timestamp;
 
 pub use self::{
     directory::{NodeDirectory, NodeFacts, NodeNames},
+    meter::{Meter, MeterCounts, MeterOptions, MeterOutput},
+    readers::{PageReader, ReaderOptions, Unplaced},
+    reading::{NodePage, ReadCounts},
+    sources::sources,
     window::{
         Exporter, Gap, GapReason, MeterId, NodeJoules, NodeWindow, PodRef, PodWindow, Refusal, RefusedMeter, Route,
         SCALE_FROM,

@@ -1,12 +1,20 @@
 //! Carbon intensity of grid zones: where it comes from, and what holds now.
 //!
 //! A source is asked at its own pace and answers with whole series; the writer keeps the last answer of each and
-//! chooses one value per zone: the slot that covers the present, else the latest slot, losing weight with age, else
-//! the annual average, else none. A missing value is never zero and never another zone's.
+//! chooses one value per zone by the links of the chain. A missing value is never zero and never another zone's.
 
 mod chain;
+mod config_map;
+mod demand;
+mod fallback;
+mod fetch;
 mod file;
+mod history;
+mod learning;
+pub mod providers;
 mod rows;
+mod sources;
+mod status;
 mod table;
 
 use std::{path::PathBuf, time::Duration};
@@ -17,9 +25,16 @@ use sci_core::intensity::Series;
 
 pub use self::{
     chain::Grid,
+    demand::{DemandedZone, ZoneDemand},
+    fetch::{Fetcher, FetcherOptions},
     file::FileSource,
+    history::{HistoryFile, LearnedHistory},
     rows::{ParseContext, RowProblem, parse_csv, parse_json},
-    table::{ChainLink, ChosenReading, ZoneIndex, ZoneState, ZoneTable, ZoneValue},
+    sources::sources,
+    status::{BreakerState, Calls, Failure, QuestionStatus, SourceStatus, StatusHandle},
+    table::{
+        ChainLink, ChosenReading, LearnedForecast, ZoneForecast, ZoneIndex, ZoneState, ZoneTable, ZoneValue,
+    },
 };
 
 /// Something that knows intensities over time.
@@ -29,6 +44,11 @@ pub trait IntensitySource: Send {
 
     /// How long to wait between two questions.
     fn period(&self) -> Duration;
+
+    /// Where it tells how it fares, if it does.
+    fn status(&self) -> Option<StatusHandle> {
+        None
+    }
 
     /// All series known now, or `None` where nothing changed since the last answer.
     ///
@@ -46,6 +66,10 @@ pub struct Answer {
     pub refused: Vec<RowProblem>,
     /// Rows that were left out, all of them.
     pub refused_rows: usize,
+    /// What was taken but looks odd, the first few of it.
+    pub flagged: Vec<RowProblem>,
+    /// Why there is no answer to some of the questions; only what was not said before.
+    pub unanswered: Vec<String>,
 }
 
 /// Why a source has no answer.
@@ -81,4 +105,16 @@ pub enum SourceError {
     /// A source of another program, which words its own problem.
     #[error("{0}")]
     Other(String),
+}
+
+impl SourceError {
+    /// A fixed word for metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "read",
+            Self::TooLarge { .. } => "too_large",
+            Self::Malformed { .. } => "malformed",
+            Self::Other(_) => "other",
+        }
+    }
 }

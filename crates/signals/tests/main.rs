@@ -7,4 +7,17 @@
 )]
 #![allow(clippy::float_cmp, reason = "halves and whole numbers are exact; everything else is compared by difference")]
 
+mod exposition;
+mod exposition_pages;
+mod exposition_properties;
+mod fetch;
+mod fetch_secrets;
+mod fetch_support;
+mod grid_config;
+mod grid_config_map;
 mod grid_files;
+mod grid_history;
+mod http;
+mod http_tls;
+mod meters;
+mod providers;

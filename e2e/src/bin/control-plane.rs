@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use kube_sci_e2e::binaries::Binaries;
+use kube_sci_e2e::binaries::{self, Binaries};
 use kube_sci_e2e::build;
 use kube_sci_e2e::control_plane::{ControlPlane, ExtenderEntry, Options, Scheduler, SchedulerOptions};
 use kube_sci_e2e::extender_process::{ExtenderOptions, ExtenderProcess};
@@ -24,7 +24,7 @@ const SHIPPED_WEIGHT: u32 = 3;
 /// A real Kubernetes control plane as local processes: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, and
 /// kwok, which simulates nodes. No container engine, no root.
 ///
-/// The programs are built once from pinned Go modules into $XDG_CACHE_HOME/kube-sci (or ~/.cache/kube-sci).
+/// The programs are built once from pinned sources into $XDG_CACHE_HOME/kube-sci (or ~/.cache/kube-sci).
 #[derive(Debug, Parser)]
 #[command(name = "control-plane", version, max_term_width = 100)]
 struct Arguments {
@@ -34,10 +34,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Build the Go programs, unless they are built already (about 13 minutes on 2 cores with an empty Go cache).
+    /// Build the programs, unless they are built already (about 17 minutes on 2 cores with nothing cached).
     ///
-    /// Needs Go. Where the environment names a folder of ready programs in `KUBE_SCI_CONTROL_PLANE_BIN`, those are used
-    /// and nothing is built.
+    /// Beside those of the control plane these are kind, Prometheus and Scaphandre, for tests. Needs Go and Rust. Where
+    /// the environment names a folder of ready programs in `KUBE_SCI_CONTROL_PLANE_BIN`, those are used and nothing is
+    /// built.
     Build,
     /// Start a control plane with one scheduler in the background, and print how to reach it.
     Up {
@@ -50,8 +51,11 @@ enum Action {
     Down(Place),
     /// Say whether a control plane runs, where, and as which processes.
     Status(Place),
-    /// Print the folder of the built programs.
-    Path,
+    /// Print the paths of the built programs, or of one.
+    Path {
+        /// Name of a program, for example `kubectl`.
+        program: Option<String>,
+    },
     /// What `up` runs in the background.
     #[command(hide = true)]
     Supervise {
@@ -84,8 +88,8 @@ struct Contents {
 async fn main() -> Result<()> {
     match Arguments::parse().action {
         Action::Build => {
-            let binaries = tokio::task::spawn_blocking(build::build).await??;
-            say(&format!("programs in {}", binaries.folder().display()))
+            let folder = tokio::task::spawn_blocking(build::build).await??;
+            say(&format!("programs in {}", folder.display()))
         }
         Action::Up { place, contents } => up(&place, contents),
         Action::Down(place) => {
@@ -93,10 +97,10 @@ async fn main() -> Result<()> {
             say("ended")
         }
         Action::Status(place) => status(&LocalCluster::open(&place.dir)?.state()?),
-        Action::Path => match Binaries::locate() {
-            Ok(binaries) => say(&binaries.folder().display().to_string()),
-            Err(error) => Err(error.into()),
-        },
+        Action::Path { program: Some(program) } => say(&binaries::find(&program)?.display().to_string()),
+        Action::Path { program: None } => {
+            binaries::all()?.iter().try_for_each(|(_name, path)| say(&path.display().to_string()))
+        }
         Action::Supervise { place, contents } => supervise(&place, contents).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use kube_sci_e2e::control_plane::{ControlPlaneError, Kubectl};
 use kube_sci_e2e::testing;
 use serde_json::Value;
@@ -12,14 +12,22 @@ use super::{Installation, items, list_of, text};
 /// Custom resources of the Prometheus operator, which a cluster may lack.
 const MONITORING: &str = "monitoring.coreos.com/v1";
 
-/// Every selection of components on every folder they are made for.
+/// Agents and what finds them: independent of each other and of all others.
+const ENERGY: [&str; 5] = ["alumet", "kepler", "scaphandre", "energy-scrape", "agent-monitor"];
+
+/// Every selection of components on every folder they are made for; those for energy one by one and all together.
 fn installations() -> Vec<Installation> {
     let for_all = ["events", "service-monitor", "prometheus-rules", "grafana-dashboard"];
     let for_second_scheduler = ["filter", "events", "service-monitor", "prometheus-rules", "grafana-dashboard"];
     let second = ["manifests/base", "manifests/overlays/shadow"];
     let second = second.into_iter().flat_map(|folder| selections(folder, &for_second_scheduler));
     let own = selections("manifests/overlays/own-scheduler", &for_all);
-    second.chain(own).collect()
+    let energy = ["manifests/base", "manifests/overlays/own-scheduler"].into_iter().flat_map(|folder| {
+        let alone = ENERGY.iter().map(|&name| vec![name]);
+        let all = [ENERGY.as_slice(), &for_all].concat();
+        alone.chain([all]).map(move |components| Installation { folder, components })
+    });
+    second.chain(own).chain(energy).collect()
 }
 
 fn selections(folder: &'static str, components: &[&'static str]) -> Vec<Installation> {
@@ -38,9 +46,10 @@ async fn dry_run(kubectl: &Kubectl, objects: &[Value]) -> Result<String, Control
 }
 
 /// Objects of a namespace are refused, and its pod security is not looked at, until it exists.
-async fn create_namespace(kubectl: &Kubectl, objects: &[Value]) -> Result<()> {
-    let namespace = objects.iter().find(|object| text(object, "/kind") == "Namespace").context("a namespace")?;
-    kubectl.run_with_input(&["apply", "--server-side", "--filename=-"], namespace.to_string()).await?;
+async fn create_namespaces(kubectl: &Kubectl, objects: &[Value]) -> Result<()> {
+    let namespaces: Vec<Value> = objects.iter().filter(|object| text(object, "/kind") == "Namespace").cloned().collect();
+    anyhow::ensure!(!namespaces.is_empty(), "no namespace");
+    kubectl.run_with_input(&["apply", "--server-side", "--filename=-"], list_of(&namespaces)).await?;
     Ok(())
 }
 
@@ -59,9 +68,9 @@ async fn every_selection_of_components_passes_a_strict_dry_run_without_a_warning
             }
         }
     }
-    assert_eq!(custom, BTreeSet::from(["PrometheusRule", "ServiceMonitor"].map(str::to_owned)));
+    assert_eq!(custom, BTreeSet::from(["PodMonitor", "PrometheusRule", "ServiceMonitor"].map(str::to_owned)));
     known.iter().for_each(names_its_namespace_and_pins_its_images);
-    create_namespace(&kubectl, &known).await?;
+    create_namespaces(&kubectl, &known).await?;
     let accepted = dry_run(&kubectl, &known).await?;
     assert_eq!(accepted.lines().count(), known.len(), "{accepted}");
 
@@ -69,7 +78,7 @@ async fn every_selection_of_components_passes_a_strict_dry_run_without_a_warning
     let kind = Installation { folder: "kind-config/extender", components: Vec::new() }.objects(&kubectl).await?;
     let refused = dry_run(&kubectl, &kind).await.unwrap_err();
     assert!(refused.to_string().contains("host namespaces (hostNetwork=true)"), "{refused}");
-    create_namespace(&kubectl, &kind).await?;
+    create_namespaces(&kubectl, &kind).await?;
     dry_run(&kubectl, &kind).await?;
 
     let mut misspelt = kind;

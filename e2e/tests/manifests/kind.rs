@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
-use kube_sci_e2e::binaries::Binaries;
+use kube_sci_e2e::binaries;
 use kube_sci_e2e::testing;
 use kube_sci_e2e::world::node;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ impl Record {
             std::iter::once(folder.path().to_owned())
                 .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
         )?;
-        let output = Command::new(Binaries::locate()?.program("kind"))
+        let output = Command::new(binaries::find("kind")?)
             .args(["create", "cluster", "--config"])
             .arg(folder.path().join("kind.yaml"))
             .current_dir(repository().join("kind-config"))

@@ -49,7 +49,7 @@ async fn the_ranking_names_source_age_and_quality_of_every_term() -> Result<()> 
     let value = &cellar["intensity"]["value"];
     assert_eq!(cellar["intensity"]["gramsPerKwh"].as_f64(), Some(500.0));
     assert_eq!(value["source"], json!("ranked-grid.csv"));
-    assert_eq!((&value["quality"], &value["chainLink"]), (&json!("measured"), &json!("current")));
+    assert_eq!((&value["quality"], &value["chainLink"]), (&json!("measured"), &json!("live")));
     assert_eq!(value["ageSeconds"].as_u64(), Some(0));
     assert_eq!(cellar["energy"]["provenance"], json!("default"));
 

@@ -1,4 +1,4 @@
-use kube_sci_cluster::objects::PodUid;
+use kube_sci_cluster::objects::{PodUid, WorkloadKey};
 use sci_core::node::NeutralReason;
 
 use super::{
@@ -37,6 +37,7 @@ fn decision(name: &str, uid: &str, candidates: Vec<Candidate>) -> Decision {
         generation: 1,
         mode: Mode::Enforce,
         demand: PodDemand::default(),
+        workload: WorkloadKey::of("default", "p", None),
         candidates,
     }
 }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    assess::{View, assess_named},
+    assess::{PodSubject, View, assess_named},
     objects::PodUid,
 };
 use sci_core::node::{NeutralReason, Score};
@@ -157,7 +157,9 @@ fn bound(entry: &Entry) -> Option<BoundDocument> {
 impl NodeDocument {
     fn new(entry: &Entry, candidate: &Candidate, view: &View<'_>) -> Self {
         let decision = &entry.decision;
-        let assessment = assess_named(view, &candidate.node, PodUid::new(&decision.uid), &decision.demand);
+        let subject =
+            PodSubject::new(PodUid::new(&decision.uid), decision.demand).of_workload(decision.workload, view.snapshot);
+        let assessment = assess_named(view, &candidate.node, &subject);
         Self {
             node: candidate.node.to_string(),
             bound: entry.bound.as_ref().is_some_and(|bound| bound.node == candidate.node),

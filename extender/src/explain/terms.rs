@@ -4,6 +4,8 @@ use kube_sci_signals::grid::ZoneValue;
 use sci_core::node::{Footprint, NeutralReason, Score};
 use serde::Serialize;
 
+use crate::quality::PowerDocument;
+
 /// One node with every term of the equation and where it comes from.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +52,9 @@ pub struct EnergyTerm {
     hardware_origin: String,
     hardware_source: String,
     provenance: &'static str,
+    /// What the node draws as a whole, and who says so.
+    power: PowerDocument,
+    workload_factor: Option<f64>,
     power_usage_effectiveness: f64,
     power_usage_effectiveness_origin: String,
 }
@@ -101,7 +106,7 @@ impl NodeTerms {
             grams_per_hour: known.map(|known| known.total.get()),
             grams_per_core_hour: known.map(|known| known.per_core_hour.get()),
             confidence: assessment.confidence().get(),
-            energy: EnergyTerm::new(&record.identity, assessment),
+            energy: EnergyTerm::new(record, assessment, now),
             intensity: IntensityTerm::new(&record.identity, assessment.intensity.as_ref(), now),
             embodied: EmbodiedTerm::new(&record.identity, known),
         }
@@ -109,8 +114,8 @@ impl NodeTerms {
 }
 
 impl EnergyTerm {
-    fn new(identity: &NodeIdentity, assessment: &Assessment<'_>) -> Self {
-        let (hardware, load) = (&identity.hardware, &assessment.load);
+    fn new(record: &NodeRecord, assessment: &Assessment<'_>, now: Timestamp) -> Self {
+        let (identity, hardware, load) = (&record.identity, &record.hardware, &assessment.load);
         let known = assessment.footprint.as_ref().ok();
         let (low, high) = hardware.error_band;
         Self {
@@ -130,6 +135,8 @@ impl EnergyTerm {
             hardware_origin: identity.hardware_origin.to_string(),
             hardware_source: hardware.source.to_string(),
             provenance: hardware.provenance.as_str(),
+            power: PowerDocument::new(record, now),
+            workload_factor: known.map(|known| known.workload_factor.get()),
             power_usage_effectiveness: identity.pue.get(),
             power_usage_effectiveness_origin: identity.pue_origin.to_string(),
         }

@@ -1,7 +1,6 @@
 //! Metrics that are read from the state itself at scrape time.
 
 use std::{
-    collections::HashSet,
     fmt,
     sync::{
         Arc,
@@ -12,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use kube_sci_cluster::{assess::Model, snapshot::Snapshot};
 use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
-use kube_sci_signals::grid::{ChainLink, ZoneIndex, ZoneState};
+use kube_sci_signals::grid::{ChainLink, ZoneState};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -111,11 +110,9 @@ fn encode_zones(encoder: &mut DescriptorEncoder, snapshot: &Snapshot) -> fmt::Re
     Ok(())
 }
 
-/// Zones that a node stands in, in the order of [`ChainLink::ALL`]. The snapshot keeps those of former nodes too.
+/// Zones that a node stands in, in the order of [`ChainLink::ALL`].
 fn zones_by_link(snapshot: &Snapshot) -> [usize; ChainLink::ALL.len()] {
-    let inhabited: HashSet<ZoneIndex> = snapshot.nodes().filter_map(|(_, node)| node.identity.zone_index).collect();
-    let links: Vec<ChainLink> =
-        inhabited.into_iter().filter_map(|index| snapshot.zone(index)).map(ZoneState::link).collect();
+    let links: Vec<ChainLink> = snapshot.inhabited_zones().map(ZoneState::link).collect();
     ChainLink::ALL.map(|link| links.iter().filter(|&&found| found == link).count())
 }
 
@@ -155,7 +152,7 @@ mod tests {
         index.apply_node(&node("typo", "DE"), Timestamp::UNIX_EPOCH);
         index.delete_node("gone");
         let snapshot = index.publish(Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(zones_by_link(&snapshot), [0, 0, 2, 0]);
+        assert_eq!(zones_by_link(&snapshot), [0, 0, 0, 0, 2, 0]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     filter::filter as filter_nodes,
     metrics::Verb,
     prioritize::prioritize as prioritize_nodes,
+    quality,
     state::State,
     wire::WireError,
 };
@@ -47,6 +48,10 @@ pub(super) async fn explain(
 
 pub(super) async fn nodes(request: HttpRequest, query: web::Query<ReferencePod>, state: web::Data<State>) -> Answer {
     trusted(&request, async { explain::rank(&state, &query, (state.clock)()).map_err(HttpError::from) }).await
+}
+
+pub(super) async fn quality(request: HttpRequest, state: web::Data<State>) -> Answer {
+    trusted(&request, async { quality::quality(&state, (state.clock)()).map_err(HttpError::from) }).await
 }
 
 /// Explanations name workloads and hardware: not for everybody.

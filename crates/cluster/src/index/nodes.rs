@@ -3,9 +3,10 @@
 use std::{mem, sync::Arc};
 
 use rustc_hash::FxHashMap;
-use sci_core::node::NodeLoad;
+use sci_core::{node::NodeLoad, power::Hardware};
 
 use crate::{
+    energy::NodeMeters,
     identity::{NodeIdentity, RefusedAnnotation},
     objects::{self, CpuMillis, MemoryBytes},
     snapshot::{ChunkedVec, NodeRecord, Slot},
@@ -13,7 +14,7 @@ use crate::{
 
 /// A pod's part in its node's load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub cpu_millis: u64,
     pub memory_bytes: u64,
     pub workload: bool,
@@ -96,7 +97,8 @@ impl NodeTable {
         if known.is_some_and(|known| *known.identity == identity) {
             return (appeared, Vec::new());
         }
-        (true, self.record(NodeRecord { slot, name, identity: Arc::new(identity), load }))
+        let (hardware, meters) = (Arc::clone(&identity.hardware), Arc::default());
+        (true, self.record(NodeRecord { slot, name, identity: Arc::new(identity), load, hardware, meters }))
     }
 
     fn record(&mut self, record: NodeRecord) -> Vec<RefusedAnnotation> {
@@ -104,6 +106,25 @@ impl NodeTable {
         let Some(entry) = self.records.entry(record.slot.position()) else { return refused };
         let reported = entry.replace(record).is_some_and(|before| before.identity.refused == refused);
         if reported { Vec::new() } else { refused }
+    }
+
+    /// The record of an existing node.
+    pub(super) fn named(&self, name: &str) -> Option<&NodeRecord> {
+        self.records.get(position(*self.by_name.get(name)?))?.as_ref()
+    }
+
+    /// All existing nodes.
+    pub(super) fn existing(&self) -> impl Iterator<Item = &NodeRecord> {
+        self.records.iter().flatten()
+    }
+
+    /// What is known of a node's power has changed.
+    pub(super) fn set_energy(&mut self, name: &str, hardware: Arc<Hardware>, meters: Arc<NodeMeters>) {
+        let Some(&index) = self.by_name.get(name) else { return };
+        if let Some(Some(record)) = self.records.entry(position(index)) {
+            record.hardware = hardware;
+            record.meters = meters;
+        }
     }
 
     pub(super) fn delete(&mut self, name: &str) -> bool {
@@ -129,13 +150,14 @@ impl NodeTable {
         self.places.iter_mut().for_each(|place| place.seen = false);
     }
 
-    pub(super) fn end_list(&mut self) -> bool {
+    /// Names of nodes that the list did not name.
+    pub(super) fn end_list(&mut self) -> Vec<Arc<str>> {
         let vanished = self.places.iter().filter(|place| place.exists && !place.seen);
         let vanished: Vec<Arc<str>> = vanished.map(|place| Arc::clone(&place.name)).collect();
         for name in &vanished {
             self.delete(name);
         }
-        !vanished.is_empty()
+        vanished
     }
 
     /// Counts a pod on a node that may not be known yet. The place stays taken until the pod is removed.

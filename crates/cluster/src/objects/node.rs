@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{ResourceList, meta};
 
-/// A Node without the 90 % that nobody here reads (images, conditions, addresses, managed fields).
+/// A Node without the 90 % that nobody here reads (images, conditions, managed fields).
 #[derive(Debug, Clone, Deserialize)]
 pub struct NodeView {
     /// Name, labels and annotations.
@@ -36,6 +36,17 @@ pub struct NodeStatus {
     /// What pods may request of it.
     #[serde(default)]
     pub allocatable: ResourceList,
+    /// Host names and IP addresses: meters know the node by them.
+    #[serde(default)]
+    pub addresses: Vec<NodeAddress>,
+}
+
+/// One address of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct NodeAddress {
+    /// Host name or IP address.
+    pub address: String,
 }
 
 meta::core_resource!(NodeView, "Node", "nodes", ClusterResourceScope);
@@ -56,6 +67,7 @@ mod tests {
             "status": {
                 "capacity": { "cpu": "4", "memory": "16Gi", "pods": "110" },
                 "allocatable": { "cpu": "3920m", "memory": "15Gi" },
+                "addresses": [{ "type": "InternalIP", "address": "10.0.0.7" }],
                 "images": [{ "names": ["x"] }]
             }
         }))
@@ -64,6 +76,7 @@ mod tests {
         assert_eq!(meta::label(&node.metadata, "a"), Some("b"));
         assert_eq!(node.spec.provider_id.as_deref(), Some("aws:///eu-west-1a/i-1"));
         assert_eq!(node.status.allocatable.cpu, Some(CpuMillis(3_920)));
+        assert_eq!(node.status.addresses.first().unwrap().address, "10.0.0.7");
         assert_eq!(node.status.capacity.memory, Some(MemoryBytes(16 << 30)));
     }
 

@@ -4,7 +4,7 @@ use kube::core::{NamespaceResourceScope, ObjectMeta};
 use sci_core::node::PodDemand;
 use serde::{Deserialize, Deserializer};
 
-use super::{CpuMillis, MemoryBytes, ResourceList, meta};
+use super::{Controller, CpuMillis, MemoryBytes, ResourceList, Workload, meta};
 
 /// A Pod without the 95 % that nobody here reads.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +14,8 @@ pub struct PodView {
     pub metadata: ObjectMeta,
     /// Who made it.
     pub owner: PodOwner,
+    /// What it belongs to.
+    pub workload: Workload,
     /// Where it runs and what it asks for.
     pub spec: PodSpec,
     /// How far it is.
@@ -126,6 +128,8 @@ struct WireMeta {
 struct WireOwner {
     kind: String,
     #[serde(default)]
+    name: String,
+    #[serde(default)]
     controller: Option<bool>,
 }
 
@@ -134,8 +138,11 @@ impl From<Wire> for PodView {
         let WireMeta { name, namespace, uid, resource_version, owner_references } = metadata;
         let controller = owner_references.iter().find(|owner| owner.controller == Some(true));
         let owner = PodOwner::controlled_by(controller.map(|owner| owner.kind.as_str()));
+        let controller = controller.map(|owner| Controller { kind: &owner.kind, name: &owner.name });
+        let workload =
+            Workload::of(namespace.as_deref().unwrap_or_default(), name.as_deref().unwrap_or_default(), controller);
         let metadata = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
-        Self { metadata, owner, spec, status }
+        Self { metadata, owner, workload, spec, status }
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube_sci_signals::grid::IntensitySource;
+use kube_sci_signals::{
+    energy::{EnergyAnswer, EnergySource},
+    grid::IntensitySource,
+};
 use tokio::sync::mpsc;
 
 use super::ObjectKind;
@@ -26,6 +29,8 @@ pub struct ObserverHooks {
     pub bound: Option<mpsc::Sender<PodBound>>,
     /// Sources of intensities behind the configured files.
     pub sources: Vec<Box<dyn IntensitySource>>,
+    /// Sources of energy behind the configured ones.
+    pub energy_sources: Vec<Box<dyn EnergySource>>,
 }
 
 impl Default for ObserverHooks {
@@ -36,6 +41,7 @@ impl Default for ObserverHooks {
             clock: Arc::new(Timestamp::now),
             bound: None,
             sources: Vec::new(),
+            energy_sources: Vec::new(),
         }
     }
 }
@@ -143,6 +149,8 @@ pub trait ObserverMetrics: Send + Sync {
     fn source_polled(&self, source: &str, outcome: PollOutcome) {}
     /// Rows of a source were left out.
     fn rows_refused(&self, source: &str, rows: usize) {}
+    /// A source of energy answered: windows, gaps, refused meters, samples.
+    fn energy_answered(&self, source: &str, answer: &EnergyAnswer) {}
     /// A pod got a node.
     fn confirmed(&self, confirmation: Confirmation) {}
     /// Assumptions ended by time.

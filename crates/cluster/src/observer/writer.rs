@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kube_sci_signals::energy::NodeDirectory;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     time::{MissedTickBehavior, interval},
@@ -28,6 +29,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     index: Index,
     snapshot: SnapshotHandle,
+    directory: NodeDirectory,
     assumptions: Arc<Assumptions>,
     receiver: mpsc::Receiver<Message>,
     bound: Option<mpsc::Sender<PodBound>>,
@@ -53,6 +55,7 @@ impl Writer {
     pub(super) fn new(
         index: Index,
         model: &Model,
+        directory: NodeDirectory,
         receiver: mpsc::Receiver<Message>,
         bound: Option<mpsc::Sender<PodBound>>,
         context: &Context,
@@ -60,6 +63,7 @@ impl Writer {
         Self {
             index,
             snapshot: model.snapshot.clone(),
+            directory,
             assumptions: Arc::clone(&model.assumptions),
             receiver,
             bound,
@@ -104,7 +108,7 @@ impl Writer {
     fn tick(&mut self) {
         let started = Instant::now();
         let now = (self.clock)();
-        self.index.evaluate_zones(now);
+        self.index.tick(now);
         self.forget_late_assumptions();
         let expired = self.assumptions.expire(now);
         if expired > 0 {
@@ -132,6 +136,7 @@ impl Writer {
                 self.index.replace_series(number, answer.series, (self.clock)());
             }
             Message::Source(number, None) => self.index.source_asked(number),
+            Message::Energy(number, answered) => self.index.apply_energy(number, answered, (self.clock)()),
         }
     }
 
@@ -195,6 +200,9 @@ impl Writer {
     /// Publishes if anything changed, then settles assumptions: in this order, so that no pod is missing from both.
     fn publish(&mut self, started: Instant, messages: usize) {
         let now = (self.clock)();
+        if let Some(names) = self.index.changed_node_names() {
+            self.directory.publish(names);
+        }
         if let Some(snapshot) = self.index.publish(now) {
             let published = Published {
                 generation: snapshot.generation(),

@@ -1,11 +1,13 @@
 //! `energy`: where measured energy comes from.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, HttpConfig, TextDuration, value};
+use sci_core::quantity::WallFactor;
+
+use super::{ConfigError, HttpConfig, TextDuration, number, value};
 
 /// Where measured energy comes from. Without sources every node is modelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +22,9 @@ pub struct EnergyConfig {
     pub stale_after: TextDuration,
     /// No node draws more than this many times the full power of its hardware class; what says so is refused.
     pub max_power_factor: f64,
+    /// Watts at the wall over the watts of meters that see processors and memory only (RAPL): fans, drives and losses
+    /// of the power supply. Not used where a meter sees the whole machine.
+    pub wall_factor: f64,
     /// Most pods with metrics of their own; the energy of all others is counted under the name `_other`.
     pub max_exported_pods: usize,
 }
@@ -39,6 +44,10 @@ pub struct EnergySourceConfig {
     /// Interval at which an ALUMET agent without aggregation measures; its page shows one of these only.
     #[serde(default = "default_alumet_poll_interval")]
     pub alumet_poll_interval: TextDuration,
+    /// Interval of ALUMET's aggregation plugin, where it sums up energy. Without it, sums that are made faster than
+    /// they are read are taken for all there is, and the node for cheaper than it is.
+    #[serde(default)]
+    pub alumet_aggregation_interval: Option<TextDuration>,
     /// The pages of the agents themselves.
     #[serde(default)]
     pub scrape: Option<ScrapeConfig>,
@@ -72,13 +81,17 @@ pub struct ScrapeConfig {
     pub label_selector: String,
     /// Their namespace. Empty: all.
     pub namespace: String,
-    /// Port of the page: a number, or the name of a container port. Empty: the container port that is named
-    /// `metrics` or `http`, else the only one, else the exporter's usual one.
+    /// Port of the page: a number, or the name of a container port. Without `labelSelector` all pods with such a
+    /// container port are agents. Empty: the container port that is named `metrics` or `http`, else the only one, else
+    /// what the pod's annotation `prometheus.io/port` says, else the usual one of the exporter.
     pub port: String,
-    /// Path of the page.
+    /// Path of the page. Where it is `/metrics`, a pod's annotation `prometheus.io/path` is stronger.
     pub path: String,
     /// `http` or `https`.
     pub scheme: String,
+    /// File with the PEM certificates that the agents' are checked against, which must name the pods' addresses. Needed
+    /// for `https`.
+    pub ca_file: Option<PathBuf>,
     /// Largest page that is read, in bytes.
     pub max_page_bytes: u64,
     /// Pages read at the same time.
@@ -125,6 +138,7 @@ impl Default for EnergyConfig {
             window: TextDuration::from_secs(60),
             stale_after: TextDuration::from_secs(180),
             max_power_factor: 2.0,
+            wall_factor: 1.0,
             max_exported_pods: 10_000,
         }
     }
@@ -138,6 +152,7 @@ impl Default for ScrapeConfig {
             port: String::new(),
             path: "/metrics".to_owned(),
             scheme: "http".to_owned(),
+            ca_file: None,
             max_page_bytes: 100 << 20,
             concurrency: 32,
             timeout: TextDuration::from_secs(10),
@@ -146,6 +161,11 @@ impl Default for ScrapeConfig {
 }
 
 impl EnergyConfig {
+    /// The factor in the model's type; out of range, none.
+    pub fn wall_factor(&self) -> WallFactor {
+        WallFactor::new(self.wall_factor).unwrap_or(WallFactor::NONE)
+    }
+
     /// Checks what the types alone cannot.
     ///
     /// # Errors
@@ -154,6 +174,7 @@ impl EnergyConfig {
         if !(1.0..=100.0).contains(&self.max_power_factor) {
             return Err(value("energy.maxPowerFactor", "make it 1 to 100"));
         }
+        number("energy.wallFactor", self.wall_factor, WallFactor::new)?;
         if self.window.get().is_zero() || self.stale_after < self.window {
             return Err(value("energy.staleAfter", "make it at least as long as energy.window, which is not zero"));
         }
@@ -187,9 +208,24 @@ impl EnergySourceConfig {
         if let Some(scrape) = &self.scrape {
             scrape.validate(&format!("{field}.scrape"))?;
         }
-        self.prometheus
-            .as_ref()
-            .map_or(Ok(()), |prometheus| prometheus.http.validate(&format!("{field}.prometheus.http")))
+        if let Some(otlp) = &self.otlp
+            && otlp.max_points == 0
+        {
+            return Err(value(&format!("{field}.otlp.maxPoints"), "make it more than 0"));
+        }
+        self.prometheus.as_ref().map_or(Ok(()), |prometheus| prometheus.validate(&format!("{field}.prometheus")))
+    }
+}
+
+impl PrometheusConfig {
+    fn validate(&self, field: &str) -> Result<(), ConfigError> {
+        if self.scrape_interval.get().as_millis() < 100 {
+            return Err(value(&format!("{field}.scrapeInterval"), "make it 100ms or longer"));
+        }
+        if self.replica_labels.iter().chain(&self.node_label).any(|label| !is_label_name(label)) {
+            return Err(value(field, "use letters, digits and _ in replicaLabels and nodeLabel"));
+        }
+        self.http.validate(&format!("{field}.http"))
     }
 }
 
@@ -201,11 +237,25 @@ impl ScrapeConfig {
         if !["http", "https"].contains(&self.scheme.as_str()) {
             return Err(value(&format!("{field}.scheme"), "write http or https"));
         }
+        if (self.scheme == "https") != self.ca_file.is_some() {
+            return Err(value(&format!("{field}.caFile"), "set it for the scheme https, and only then"));
+        }
+        if !self.path.starts_with('/') {
+            return Err(value(&format!("{field}.path"), "begin it with /"));
+        }
+        if self.timeout.get().is_zero() {
+            return Err(value(&format!("{field}.timeout"), "make it more than 0"));
+        }
         if self.concurrency == 0 || self.max_page_bytes == 0 {
             return Err(value(field, "make concurrency and maxPageBytes more than zero"));
         }
         Ok(())
     }
+}
+
+fn is_label_name(name: &str) -> bool {
+    let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    !name.is_empty() && name.chars().all(letters) && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn every_exporter() -> Vec<ExporterConfig> {

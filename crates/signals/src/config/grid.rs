@@ -1,11 +1,18 @@
 //! `grid`: where carbon intensity comes from.
 
+mod sources;
+
 use std::{path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use sci_core::intensity::{Freshness, Quality, Scope, Signal, SignalKind};
+use sci_core::{
+    forecast::MAX_HOURS,
+    intensity::{Freshness, Quality, Scope, Signal, SignalKind},
+};
 use serde::{Deserialize, Serialize};
 
+pub use self::sources::GridSourceConfig;
+pub(crate) use self::sources::GridSourceKind;
 use super::{ConfigError, TextDuration, value, zone};
 
 /// Looking at files more often only costs.
@@ -19,15 +26,37 @@ pub struct GridConfig {
     pub signal: SignalConfig,
     /// Files with intensities, strongest first.
     pub files: Vec<FileSourceConfig>,
+    /// Further sources, strongest first. Files come before them.
+    pub sources: Vec<GridSourceConfig>,
+    /// Zones that sources are asked for even where no node stands in them.
+    pub zones: Vec<String>,
     /// A value counts in full until it is this old, from the end of its slot.
     pub fresh_for: TextDuration,
     /// A value this old is not used any more; between the two its weight falls evenly.
     pub stale_after: TextDuration,
-    /// Use the embedded annual average of the zone where no file has a usable value. Only for the signal
+    /// Forecasts of our own.
+    pub forecast: ForecastConfig,
+    /// File that keeps what forecasts learn from over restarts. Unset: it is learned again.
+    pub history_file: Option<PathBuf>,
+    /// Use the usual value of the month and hour where nothing better is known: out of the zone's own past of four
+    /// weeks or more, else out of an embedded table, for the signal average and lifecycle.
+    pub typical_fallback: bool,
+    /// Use the embedded annual average of the zone where nothing better is known. Only for the signal
     /// average and lifecycle, which is what the annual values are.
     pub annual_fallback: bool,
     /// How often files are looked at.
     pub poll_interval: TextDuration,
+}
+
+/// Forecasts of our own: learned per zone from measured and estimated values, with bounds, scored by the carbon that
+/// following them would have saved. A provider's forecast is used instead where it does better.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ForecastConfig {
+    /// Whether they are made.
+    pub enabled: bool,
+    /// Hours ahead, 1 to 168.
+    pub horizon_hours: usize,
 }
 
 /// A kind of intensity.
@@ -101,11 +130,22 @@ impl Default for GridConfig {
         Self {
             signal: SignalConfig::default(),
             files: Vec::new(),
+            sources: Vec::new(),
+            zones: Vec::new(),
             fresh_for: TextDuration::from_secs(3_600),
             stale_after: TextDuration::from_secs(6 * 3_600),
+            forecast: ForecastConfig::default(),
+            history_file: None,
+            typical_fallback: true,
             annual_fallback: true,
             poll_interval: TextDuration::from_secs(1),
         }
+    }
+}
+
+impl Default for ForecastConfig {
+    fn default() -> Self {
+        Self { enabled: true, horizon_hours: 72 }
     }
 }
 
@@ -131,12 +171,34 @@ impl GridConfig {
         if self.poll_interval.get() < MIN_POLL_INTERVAL {
             return Err(value("grid.pollInterval", "make it 100ms or longer"));
         }
+        if !(1..=MAX_HOURS).contains(&self.forecast.horizon_hours) {
+            return Err(value("grid.forecast.horizonHours", format!("make it 1 to {MAX_HOURS}")));
+        }
+        for (index, name) in self.zones.iter().enumerate() {
+            zone(&format!("grid.zones[{index}]"), name)?;
+        }
         for (index, file) in self.files.iter().enumerate() {
-            if let Some(name) = &file.zone {
-                zone(&format!("grid.files[{index}].zone"), name)?;
+            file.validate(&format!("grid.files[{index}]"))?;
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            let field = format!("grid.sources[{index}]");
+            if self.sources.iter().take(index).any(|earlier| earlier.name == source.name) {
+                return Err(value(&format!("{field}.name"), "give every source a name of its own"));
             }
+            source.validate(&field)?;
         }
         Ok(())
+    }
+
+    /// Sources of the configuration: files and others.
+    pub fn source_count(&self) -> usize {
+        self.files.len() + self.sources.len()
+    }
+}
+
+impl FileSourceConfig {
+    fn validate(&self, field: &str) -> Result<(), ConfigError> {
+        self.zone.as_ref().map_or(Ok(()), |name| zone(&format!("{field}.zone"), name))
     }
 }
 

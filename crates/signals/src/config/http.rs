@@ -28,6 +28,9 @@ pub struct HttpConfig {
     /// File with its PEM private key.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
+    /// Address of an HTTP proxy. Unset: none, whatever the environment says.
+    #[serde(default)]
+    pub proxy: Option<String>,
     /// An answer that takes longer has failed.
     #[serde(default = "default_timeout")]
     pub timeout: TextDuration,
@@ -53,6 +56,7 @@ impl HttpConfig {
             ca_file: None,
             client_certificate_file: None,
             client_key_file: None,
+            proxy: None,
             timeout: default_timeout(),
         }
     }
@@ -64,6 +68,15 @@ impl HttpConfig {
         }
         if self.url.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|h| h.contains('@'))) {
             return Err(value(&format!("{field}.url"), "put user name and password into basicAuth"));
+        }
+        if self.url.contains(['?', '#']) {
+            return Err(value(&format!("{field}.url"), "leave out the query"));
+        }
+        if self.proxy.as_deref().is_some_and(|proxy| proxy.contains('@') || !proxy.starts_with("http")) {
+            return Err(value(&format!("{field}.proxy"), "write it as http://host:port"));
+        }
+        if self.timeout.get().is_zero() {
+            return Err(value(&format!("{field}.timeout"), "make it more than 0"));
         }
         if self.bearer_token_file.is_some() && self.basic_auth.is_some() {
             return Err(value(field, "use either bearerTokenFile or basicAuth"));

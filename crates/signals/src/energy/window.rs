@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sci_core::quantity::{Joules, Share, Utilization};
+use sci_core::quantity::{Joules, Share, Utilization, Watts};
+
+use crate::config::ExporterConfig;
 
 /// A window is scaled up to its whole length from this covered share on; below, it has no value.
 pub const SCALE_FROM: f64 = 0.8;
@@ -197,6 +199,17 @@ pub enum Refusal {
     UnknownNode,
 }
 
+impl From<ExporterConfig> for Exporter {
+    fn from(exporter: ExporterConfig) -> Self {
+        match exporter {
+            ExporterConfig::Alumet => Self::Alumet,
+            ExporterConfig::Kepler => Self::Kepler,
+            ExporterConfig::KeplerLegacy => Self::KeplerLegacy,
+            ExporterConfig::Scaphandre => Self::Scaphandre,
+        }
+    }
+}
+
 impl Exporter {
     /// Every exporter.
     pub const ALL: [Self; 4] = [Self::Alumet, Self::Kepler, Self::KeplerLegacy, Self::Scaphandre];
@@ -247,6 +260,15 @@ impl NodeWindow {
     pub fn coverage(&self) -> Share {
         let length: Duration = self.end.duration_since(self.start).try_into().unwrap_or(Duration::ZERO);
         Share::of(self.covered.as_secs_f64(), length.as_secs_f64()).unwrap_or(Share::NONE)
+    }
+
+    /// Mean power of the node over the covered time, which stands for the whole window from [`SCALE_FROM`] on. `None`
+    /// below, and where nothing of the node was measured.
+    pub fn power(&self) -> Option<Watts> {
+        if self.coverage().get() < SCALE_FROM {
+            return None;
+        }
+        self.energy.total()? / self.covered
     }
 }
 

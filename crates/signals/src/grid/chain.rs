@@ -1,33 +1,66 @@
-//! The chain of sources behind every zone: current slot, latest slot, annual average, nothing.
+//! The chain of sources behind every zone.
+//!
+//! | link | answers where |
+//! | --- | --- |
+//! | live | a source has a measured or estimated value for a slot that covers the present |
+//! | cached | the last such value is not older than `grid.freshFor` |
+//! | forecast | a source or the zone's own past says what the hour should be |
+//! | cached | the last value is older, up to `grid.staleAfter`: its weight falls |
+//! | typical | four weeks of the zone's own past, or an embedded table, say what is usual |
+//! | annual | the average of a year is embedded |
+//!
+//! Among sources the stronger one wins within a link; values of another signal are never used.
 
-use std::{sync::Arc, time::Duration};
+mod choice;
 
-use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::{
-    intensity::{Freshness, Quality, Reading, Series, Signal, Zone},
-    node::NeutralReason,
-    quantity::Share,
+    forecast::Hour,
+    intensity::{Freshness, Quality, Series, Signal, Zone},
     region,
 };
 
-use super::{ChainLink, ChosenReading, ZoneIndex, ZoneState, ZoneTable};
-use crate::config::GridConfig;
+use self::choice::choose;
+use super::{
+    LearnedHistory, ZoneIndex, ZoneState, ZoneTable,
+    fallback::{Fallback, FallbackRules},
+    learning::{Learner, Lesson},
+};
+use crate::config::{ForecastConfig, GridConfig};
 
 /// Zones with a place. Far more than there are on Earth: reached only where something invents names without end.
 const MAX_ZONES: usize = 4_096;
+/// Zones whose past is kept, some hundred kilobytes each.
+const MAX_LEARNERS: usize = 512;
 
 /// What the sources said so far, and the table that follows from it. Part of the single writer's state.
 #[derive(Debug)]
 pub struct Grid {
     signal: Signal,
     freshness: Freshness,
-    annual_fallback: bool,
+    fallback: FallbackRules,
+    usual: bool,
+    forecast: ForecastConfig,
     /// By source, strongest first; each replaced as a whole when its source speaks.
     sources: Vec<FxHashMap<Zone, Vec<Series>>>,
     indices: FxHashMap<Zone, ZoneIndex>,
-    annual: Vec<Option<Reading>>,
+    /// By [`ZoneIndex`], as the states of the table.
+    entries: Vec<Entry>,
+    learners: usize,
+    /// The hour of the last evaluation.
+    hour: Option<Hour>,
+    learned: LearnedHistory,
     table: Arc<ZoneTable>,
+}
+
+/// What is kept of one zone beside its state.
+#[derive(Debug, Default)]
+struct Entry {
+    fallback: Fallback,
+    learner: Option<Box<Learner>>,
 }
 
 impl Grid {
@@ -36,10 +69,15 @@ impl Grid {
         Self {
             signal: config.signal(),
             freshness: config.freshness(),
-            annual_fallback: config.annual_fallback,
-            sources: config.files.iter().map(|_| FxHashMap::default()).collect(),
+            fallback: FallbackRules::new(config),
+            usual: config.typical_fallback,
+            forecast: config.forecast.clone(),
+            sources: (0..config.source_count()).map(|_| FxHashMap::default()).collect(),
             indices: FxHashMap::default(),
-            annual: Vec::new(),
+            entries: Vec::new(),
+            learners: 0,
+            hour: None,
+            learned: LearnedHistory::default(),
             table: Arc::default(),
         }
     }
@@ -49,6 +87,11 @@ impl Grid {
         &self.table
     }
 
+    /// What was learned of every zone's past, for whoever keeps it.
+    pub fn learned(&self) -> &LearnedHistory {
+        &self.learned
+    }
+
     /// The place of a zone under its present name, made if need be and if there is room. A new zone has its value at
     /// once.
     pub fn place(&mut self, zone: &Zone, now: Timestamp) -> (Zone, Option<ZoneIndex>) {
@@ -56,20 +99,20 @@ impl Grid {
         if let Some(&index) = self.indices.get(&zone) {
             return (zone, Some(index));
         }
-        let Some(index) = u32::try_from(self.annual.len()).ok().filter(|_| self.annual.len() < MAX_ZONES) else {
+        let Some(index) = u32::try_from(self.entries.len()).ok().filter(|_| self.entries.len() < MAX_ZONES) else {
             return (zone, None);
         };
         let index = ZoneIndex(index);
-        let annual = self.annual_reading(&zone);
-        let state = ZoneState { zone: zone.clone(), value: self.choose(&zone, annual.as_ref(), now) };
-        self.annual.push(annual);
+        self.entries.push(Entry { fallback: self.fallback.of(&zone), learner: None });
         self.indices.insert(zone.clone(), index);
+        self.learn(&zone, now);
+        let state = self.state(&zone, self.entries.last(), now);
         Arc::make_mut(&mut self.table).states.push(state);
         (zone, Some(index))
     }
 
     /// Takes what source number `source` says now, instead of all that it said before.
-    pub fn replace(&mut self, source: usize, series: Vec<Series>) {
+    pub fn replace(&mut self, source: usize, series: Vec<Series>, now: Timestamp) {
         if self.sources.len() <= source {
             self.sources.resize_with(source + 1, FxHashMap::default);
         }
@@ -77,22 +120,28 @@ impl Grid {
         for series in series {
             by_zone.entry(region::catalogue().canonical(series.zone())).or_default().push(series);
         }
-        if let Some(place) = self.sources.get_mut(source) {
-            *place = by_zone;
+        let Some(place) = self.sources.get_mut(source) else { return };
+        let differs = |zone: &&Zone| place.get(*zone) != by_zone.get(*zone);
+        let touched: FxHashSet<Zone> = place.keys().chain(by_zone.keys()).filter(differs).cloned().collect();
+        *place = by_zone;
+        let before = self.known_hours();
+        for zone in &touched {
+            self.learn(zone, now);
+        }
+        if self.known_hours() != before {
+            self.publish_history();
         }
     }
 
     /// Chooses every zone's value again; whether any changed.
     pub fn evaluate(&mut self, now: Timestamp) -> bool {
-        let states: Vec<ZoneState> = self
-            .table
-            .iter()
-            .zip(&self.annual)
-            .map(|(state, annual)| ZoneState {
-                zone: state.zone.clone(),
-                value: self.choose(&state.zone, annual.as_ref(), now),
-            })
-            .collect();
+        let hour = Hour::containing(now);
+        if self.hour.replace(hour) != Some(hour) {
+            self.learn_all(now);
+        }
+        let entries = self.entries.iter().map(Some);
+        let states = self.table.iter().zip(entries).map(|(state, entry)| self.state(&state.zone, entry, now));
+        let states: Vec<ZoneState> = states.collect();
         let changed = states != self.table.states;
         if changed {
             self.table = Arc::new(ZoneTable { states });
@@ -100,62 +149,75 @@ impl Grid {
         changed
     }
 
-    fn choose(&self, zone: &Zone, annual: Option<&Reading>, now: Timestamp) -> Result<ChosenReading, NeutralReason> {
-        let mut reason = NeutralReason::IntensityMissing;
-        let mut latest: Option<Reading> = None;
-        for series in self.sources.iter().filter_map(|source| source.get(zone)).flatten() {
-            if series.signal() != self.signal {
-                reason = stronger(reason, NeutralReason::UnlikeSignal);
-                continue;
-            }
-            let Some(reading) = series.latest_at(now) else { continue };
-            if reading.covers(now) {
-                return Ok(ChosenReading { reading, link: ChainLink::Current });
-            }
-            reason = NeutralReason::IntensityStale;
-            if latest.as_ref().is_none_or(|best| reading.age(now) < best.age(now)) {
-                latest = Some(reading);
-            }
+    fn state(&self, zone: &Zone, entry: Option<&Entry>, now: Timestamp) -> ZoneState {
+        let forecast = entry.and_then(|entry| entry.learner.as_ref()?.forecast().cloned());
+        ZoneState { zone: zone.clone(), value: choose(self, zone, entry, now), forecast }
+    }
+
+    /// Everything that sources say of a zone, strongest first.
+    fn series<'g>(&'g self, zone: &'g Zone) -> impl Iterator<Item = &'g Series> {
+        self.sources.iter().filter_map(move |source| source.get(zone)).flatten()
+    }
+
+    fn learn_all(&mut self, now: Timestamp) {
+        let zones: Vec<Zone> = self.table.iter().map(|state| state.zone.clone()).collect();
+        for zone in &zones {
+            self.learn(zone, now);
         }
-        if let Some(reading) = latest.filter(|reading| self.freshness.confidence(reading.age(now)) > Share::NONE) {
-            return Ok(ChosenReading { reading, link: ChainLink::Latest });
+        self.publish_history();
+    }
+
+    fn learn(&mut self, zone: &Zone, now: Timestamp) {
+        let Self { sources, entries, indices, signal, forecast, .. } = self;
+        if !forecast.enabled {
+            return;
         }
-        match annual {
-            Some(reading) => Ok(ChosenReading { reading: reading.clone(), link: ChainLink::Annual }),
-            None => Err(reason),
+        let place = indices.get(zone).and_then(|index| usize::try_from(index.0).ok());
+        let Some(entry) = place.and_then(|place| entries.get_mut(place)) else { return };
+        let observed = strongest(sources, zone, *signal, is_observed);
+        let provided = strongest(sources, zone, *signal, |quality| quality == Quality::Forecast);
+        if entry.learner.is_none() {
+            if (observed.is_empty() && provided.is_empty()) || self.learners >= MAX_LEARNERS {
+                return;
+            }
+            self.learners += 1;
+            entry.learner = Some(Box::new(Learner::new(zone.clone(), *signal, entry.fallback.table())));
+        }
+        if let Some(learner) = &mut entry.learner {
+            learner.learn(Lesson { observed: &observed, provided: &provided }, now, forecast.horizon_hours);
         }
     }
 
-    fn annual_reading(&self, zone: &Zone) -> Option<Reading> {
-        if !self.annual_fallback || self.signal != Signal::default() {
-            return None;
-        }
-        let annual = region::catalogue().annual(zone)?;
-        let (start, duration) = year(annual.year)?;
-        Some(Reading {
-            value: annual.value,
-            signal: Signal::default(),
-            zone: annual.zone,
-            start,
-            duration,
-            quality: Quality::Annual,
-            source: annual.source.into(),
-        })
+    fn known_hours(&self) -> usize {
+        self.entries.iter().filter_map(|entry| entry.learner.as_ref()).map(|learner| learner.history().known()).sum()
+    }
+
+    fn publish_history(&self) {
+        let learned = self.table.iter().zip(&self.entries).filter_map(|(state, entry)| {
+            let history = entry.learner.as_ref()?.history();
+            Some((state.zone.clone(), history.hours().collect()))
+        });
+        self.learned.publish(self.signal, learned.collect());
     }
 }
 
-/// Why there is no value: a stale value says more than one of another kind, and that more than none.
-fn stronger(known: NeutralReason, found: NeutralReason) -> NeutralReason {
-    if known == NeutralReason::IntensityStale { known } else { found }
+/// What the strongest source that speaks of a zone in this way says of it. Sources are not mixed: each has its own
+/// bias.
+fn strongest<'s>(
+    sources: &'s [FxHashMap<Zone, Vec<Series>>],
+    zone: &Zone,
+    signal: Signal,
+    wanted: impl Fn(Quality) -> bool,
+) -> Vec<&'s Series> {
+    let fits = |series: &&Series| series.signal() == signal && wanted(series.quality());
+    let mut told = sources.iter().filter_map(|source| source.get(zone));
+    told.find_map(|told| Some(told.iter().filter(fits).collect()).filter(|told: &Vec<_>| !told.is_empty()))
+        .unwrap_or_default()
 }
 
-/// A calendar year in UTC.
-fn year(year: i16) -> Option<(Timestamp, Duration)> {
-    let first = civil::Date::new(year, 1, 1).ok()?;
-    let start = first.to_zoned(TimeZone::UTC).ok()?;
-    let end = start.checked_add(1.year()).ok()?;
-    let duration = end.timestamp().duration_since(start.timestamp()).try_into().ok()?;
-    Some((start.timestamp(), duration))
+/// Whether a value says what happened.
+fn is_observed(quality: Quality) -> bool {
+    matches!(quality, Quality::Measured | Quality::Estimated | Quality::Modelled)
 }
 
 #[cfg(test)]

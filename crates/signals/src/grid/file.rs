@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use sci_core::intensity::{Quality, Signal, Zone};
 use tokio::task;
 
-use super::{Answer, IntensitySource, ParseContext, RowProblem, SourceError, parse_csv, parse_json};
+use super::{
+    Answer, Failure, IntensitySource, ParseContext, RowProblem, SourceError, SourceStatus, StatusHandle, parse_csv,
+    parse_json,
+};
 use crate::config::{FileSourceConfig, GridConfig};
 
 /// Ten years of hours in ten zones fit.
@@ -28,6 +31,8 @@ pub struct FileSource {
     context: ParseContext,
     period: Duration,
     seen: Option<Seen>,
+    status: SourceStatus,
+    handle: StatusHandle,
 }
 
 /// What was read last.
@@ -48,7 +53,36 @@ impl FileSource {
             quality: Quality::from(file.quality),
             source: name.as_str().into(),
         };
-        Self { path: file.path.clone(), name, context, period: grid.poll_interval.get(), seen: None }
+        let status = SourceStatus::new(&name, "file");
+        let handle = StatusHandle::new(status.clone());
+        Self { path: file.path.clone(), name, context, period: grid.poll_interval.get(), seen: None, status, handle }
+    }
+
+    /// As a source with a name of its own.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self.status.name = name.into();
+        self.handle.store(self.status.clone());
+        self.context.source = name.into();
+        self
+    }
+
+    async fn look(&mut self, now: Timestamp) -> Result<Option<Answer>, SourceError> {
+        let read = self.read_if_changed(now).await;
+        match &read {
+            Ok(answer) => {
+                self.status.succeeded(now);
+                if let Some(answer) = answer {
+                    self.status.left_out(answer);
+                }
+            }
+            Err(error) => {
+                self.status.failed(Failure { at: now, kind: error.kind(), text: error.to_string().as_str().into() });
+            }
+        }
+        self.handle.store(self.status.clone());
+        read
     }
 
     async fn read_if_changed(&mut self, now: Timestamp) -> Result<Option<Answer>, SourceError> {
@@ -78,8 +112,12 @@ impl IntensitySource for FileSource {
         self.period
     }
 
+    fn status(&self) -> Option<StatusHandle> {
+        Some(self.handle.clone())
+    }
+
     fn poll(&mut self, now: Timestamp) -> BoxFuture<'_, Result<Option<Answer>, SourceError>> {
-        self.read_if_changed(now).boxed()
+        self.look(now).boxed()
     }
 }
 

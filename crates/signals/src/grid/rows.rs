@@ -107,7 +107,7 @@ impl Rows {
             let none = RowProblem { line: 1, problem: "add at least one row with a value".to_owned() };
             return Err(self.refused.into_iter().next().unwrap_or(none));
         }
-        Ok(Answer { series, refused: self.refused, refused_rows: self.left_out })
+        Ok(Answer { series, refused: self.refused, refused_rows: self.left_out, ..Answer::default() })
     }
 
     /// Orders rows, gives each its length, leaves out those that overlap the one ahead.

@@ -1,9 +1,10 @@
 //! The intensity of every grid zone that a node stands in, as of now.
 
-use std::fmt;
+use std::{fmt, ops::Deref, sync::Arc};
 
 use jiff::Timestamp;
 use sci_core::{
+    forecast::{Forecast, Scoreboard},
     intensity::{Freshness, Reading, Zone},
     node::NeutralReason,
     quantity::Share,
@@ -13,15 +14,19 @@ use sci_core::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ZoneIndex(pub(super) u32);
 
-/// Which link of the source chain answered.
+/// Which link of the source chain answered, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ChainLink {
-    /// A source's slot that covers the present.
-    Current,
-    /// The last slot of a source, before the present: its weight falls with its age.
-    Latest,
-    /// The embedded annual average. It does not age: it never spoke of the hour.
+    /// A source's value for a slot that covers the present.
+    Live,
+    /// The last value of a source, before the present: its weight falls with its age.
+    Cached,
+    /// Said in advance, by a source or by a forecast of our own; its weight follows from its bounds.
+    Forecast,
+    /// Usual for the month and hour. It does not age.
+    Typical,
+    /// The average of a year. It does not age: it never spoke of the hour.
     Annual,
     /// No link: there is no value.
     Missing,
@@ -29,16 +34,23 @@ pub enum ChainLink {
 
 impl ChainLink {
     /// Every link, for metrics and reference pages.
-    pub const ALL: [Self; 4] = [Self::Current, Self::Latest, Self::Annual, Self::Missing];
+    pub const ALL: [Self; 6] = [Self::Live, Self::Cached, Self::Forecast, Self::Typical, Self::Annual, Self::Missing];
 
     /// As in metrics and explanations.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Current => "current",
-            Self::Latest => "latest",
+            Self::Live => "live",
+            Self::Cached => "cached",
+            Self::Forecast => "forecast",
+            Self::Typical => "typical",
             Self::Annual => "annual",
             Self::Missing => "missing",
         }
+    }
+
+    /// Whether the value speaks of certain hours, and loses weight when they are over.
+    pub const fn ages(self) -> bool {
+        matches!(self, Self::Live | Self::Cached | Self::Forecast)
     }
 }
 
@@ -55,6 +67,8 @@ pub struct ZoneState {
     pub zone: Zone,
     /// The chosen value, or why there is none.
     pub value: Result<ChosenReading, NeutralReason>,
+    /// The hours to come, where they can be forecast.
+    pub forecast: Option<ZoneForecast>,
 }
 
 /// A reading and where in the chain it comes from.
@@ -64,6 +78,25 @@ pub struct ChosenReading {
     pub reading: Reading,
     /// The link that answered.
     pub link: ChainLink,
+    /// How far it can be trusted whatever its age: 1 unless it is a forecast, of which the bounds tell.
+    pub certainty: Share,
+}
+
+/// A forecast of a zone, shared. Equal only to itself: comparing is as cheap as a look at an address.
+#[derive(Debug, Clone)]
+pub struct ZoneForecast(pub(super) Arc<LearnedForecast>);
+
+/// A forecast, what it was learned from, and how the methods fared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LearnedForecast {
+    /// Values with bounds, and the method.
+    pub forecast: Forecast,
+    /// The source of the values that it was learned from; empty where it is a provider's alone.
+    pub learned_from: Arc<str>,
+    /// Hours of the past that are known, of 35 days.
+    pub known_hours: usize,
+    /// How every method did lately.
+    pub scores: Scoreboard,
 }
 
 /// A zone's value as a decision uses it.
@@ -85,12 +118,26 @@ impl ZoneState {
 
     /// The value at `now`, which may be a moment later than the choice.
     pub fn at(&self, now: Timestamp, freshness: &Freshness) -> Result<ZoneValue<'_>, NeutralReason> {
-        let ChosenReading { reading, link } = self.value.as_ref().map_err(|&reason| reason)?;
-        let confidence = if *link == ChainLink::Annual { Share::ALL } else { freshness.confidence(reading.age(now)) };
+        let ChosenReading { reading, link, certainty } = self.value.as_ref().map_err(|&reason| reason)?;
+        let fresh = if link.ages() { freshness.confidence(reading.age(now)) } else { Share::ALL };
+        let confidence = Share::clamped(fresh.get() * certainty.get());
         if confidence == Share::NONE {
             return Err(NeutralReason::IntensityStale);
         }
         Ok(ZoneValue { reading, link: *link, confidence })
+    }
+}
+
+impl Deref for ZoneForecast {
+    type Target = LearnedForecast;
+    fn deref(&self) -> &LearnedForecast {
+        &self.0
+    }
+}
+
+impl PartialEq for ZoneForecast {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube_sci_cluster::{
-    assess::{AssessOptions, View, assess_named},
+    assess::{AssessOptions, PodSubject, View, assess_named},
     assumptions::Assumptions,
     config::ModelConfig,
     index::{Index, ObjectKind},
@@ -51,7 +51,7 @@ pub fn settle(config: &ModelConfig, nodes: &[Node], pods: &[Pod], now: Timestamp
         let uid = PodUid::new(pod.metadata.uid.as_deref().unwrap_or_default());
         let demand = pod_view.spec.requests(&config.score.default_requests()).demand();
         let view = View { snapshot: &snapshot, ledger: &ledger, now, options: &options };
-        let assessment = assess_named(&view, name, uid, &demand);
+        let assessment = assess_named(&view, name, &PodSubject::new(uid, demand));
         let footprint = assessment.footprint.with_context(|| format!("footprint on {name}"))?;
         account.grams_per_hour += footprint.total.get();
         let node = assessment.node.with_context(|| format!("{name} is not known"))?;

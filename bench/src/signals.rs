@@ -1,0 +1,3 @@
+//! Measured energy and grid intensity on their way in.
+
+pub mod exposition;

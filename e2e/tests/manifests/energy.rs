@@ -1,0 +1,141 @@
+//! The recipes of the agents: they only read, and the shipped source of energy finds them.
+
+use anyhow::{Context, Result};
+use kube_sci_e2e::binaries;
+use kube_sci_signals::config::EnergyConfig;
+use serde_json::{Value, json};
+
+use super::{documents, items, read, read_yaml, repository, text};
+
+const AGENTS: [&str; 3] = ["alumet", "kepler", "scaphandre"];
+const AGENT_LABEL: &str = "kube-sci.dev/energy-agent";
+const SHIPPED_SOURCE: &str = "manifests/components/energy-scrape/energy.yaml";
+
+/// An agent as it is installed.
+struct Recipe {
+    name: &'static str,
+    objects: Vec<Value>,
+}
+
+impl Recipe {
+    fn all() -> Result<Vec<Self>> {
+        let rendered = AGENTS.into_iter().map(|name| {
+            let folder = repository().join("manifests/agents").join(name);
+            let output = std::process::Command::new(binaries::find("kubectl")?).arg("kustomize").arg(folder).output()?;
+            anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            Ok(Self { name, objects: documents(&String::from_utf8(output.stdout)?)? })
+        });
+        rendered.collect()
+    }
+
+    fn object(&self, kind: &str) -> Result<&Value> {
+        let found = self.objects.iter().find(|object| text(object, "/kind") == kind);
+        found.with_context(|| format!("{}: a {kind}", self.name))
+    }
+
+    fn template(&self) -> Result<&Value> {
+        self.object("DaemonSet")?.pointer("/spec/template").context("a template")
+    }
+
+    fn container(&self) -> Result<&Value> {
+        let containers = items(self.template()?, "/spec/containers");
+        assert_eq!(containers.len(), 1, "{}", self.name);
+        containers.first().context("a container")
+    }
+
+    /// Number of the port of its page.
+    fn page_port(&self) -> Result<&Value> {
+        let mut ports = items(self.container()?, "/ports").iter();
+        let page = ports.find(|port| text(port, "/name") == "metrics");
+        page.and_then(|port| port.get("containerPort")).with_context(|| format!("{}: a port `metrics`", self.name))
+    }
+}
+
+fn shipped_source() -> Result<EnergyConfig> {
+    let file = read_yaml(SHIPPED_SOURCE)?;
+    Ok(serde_json::from_value(file.get("energy").context("energy")?.clone())?)
+}
+
+#[test]
+fn agents_read_the_host_and_can_change_nothing() -> Result<()> {
+    for recipe in Recipe::all()? {
+        let (name, pod, container) = (recipe.name, &recipe.template()?["spec"], recipe.container()?);
+        for shared in ["hostNetwork", "hostPID", "hostIPC"] {
+            assert_eq!(pod[shared], Value::Null, "{name}");
+        }
+        let security = &container["securityContext"];
+        assert_eq!(security["privileged"], Value::Null, "{name}");
+        assert_eq!(security["allowPrivilegeEscalation"], false, "{name}");
+        assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
+        assert_eq!(security["capabilities"]["drop"], json!(["ALL"]), "{name}");
+        assert!(items(container, "/volumeMounts").iter().all(|mount| mount["readOnly"] == true), "{name}");
+        for volume in items(pod, "/volumes") {
+            let host = text(volume, "/hostPath/path");
+            assert!(host.is_empty() || ["/sys", "/proc", "/sys/fs/cgroup"].contains(&host), "{name}: {host}");
+        }
+        let role = recipe.object("ClusterRole")?;
+        for rule in items(role, "/rules") {
+            assert_eq!(rule["verbs"], json!(["get", "list", "watch"]), "{name}");
+            assert!(items(rule, "/resources").iter().all(|kind| kind == "pods" || kind == "nodes"), "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn agents_run_on_tainted_nodes_too_in_a_namespace_that_admits_them() -> Result<()> {
+    for recipe in Recipe::all()? {
+        assert_eq!(recipe.template()?["spec"]["tolerations"], json!([{ "operator": "Exists" }]), "{}", recipe.name);
+        let namespace = recipe.object("Namespace")?;
+        let own = format!("kube-sci-{}", recipe.name);
+        assert_eq!(text(namespace, "/metadata/name"), own);
+        let labels = &namespace["metadata"]["labels"];
+        assert_eq!(labels["pod-security.kubernetes.io/enforce"], "privileged");
+        let subject = recipe.object("ClusterRoleBinding")?.pointer("/subjects/0").context("a subject")?;
+        assert_eq!(subject["namespace"], own, "the role is bound to the account that the agent has");
+        assert_eq!(subject["name"], recipe.template()?["spec"]["serviceAccountName"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_shipped_source_finds_every_agent() -> Result<()> {
+    let config = shipped_source()?;
+    config.validate()?;
+    let scrape = config.sources[0].scrape.as_ref().context("a direct scrape")?;
+    assert_eq!((scrape.label_selector.as_str(), scrape.port.as_str()), (AGENT_LABEL, "metrics"));
+
+    let policy = read_yaml("manifests/components/energy-scrape/network-policy.yaml")?;
+    let peer = policy.pointer("/spec/egress/0/to/0").context("a peer")?;
+    let open: Vec<&Value> = items(&policy, "/spec/egress/0/ports").iter().map(|port| &port["port"]).collect();
+    let monitor = read_yaml("manifests/components/agent-monitor/pod-monitor.yaml")?;
+    assert_eq!(monitor["spec"]["selector"], peer["podSelector"], "found by one label");
+    assert_eq!(text(&monitor, "/spec/podMetricsEndpoints/0/port"), scrape.port);
+    for recipe in Recipe::all()? {
+        let labels = &recipe.template()?["metadata"]["labels"];
+        assert_eq!(labels[AGENT_LABEL], recipe.name);
+        assert!(open.contains(&recipe.page_port()?), "{}: {open:?}", recipe.name);
+        let (key, value) = ("kube-sci.dev/energy-agents", "true");
+        assert_eq!(recipe.object("Namespace")?["metadata"]["labels"][key], value);
+        assert_eq!(peer["namespaceSelector"]["matchLabels"][key], value);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_interval_of_alumets_sums_is_the_one_that_readers_are_told() -> Result<()> {
+    let config = shipped_source()?;
+    let source = &config.sources[0];
+    let agent = read("manifests/agents/alumet/alumet-agent.toml")?;
+    let sums = agent.split("[plugins.aggregation]").nth(1).context("aggregation")?;
+    let interval = sums.lines().find_map(|line| line.strip_prefix("interval = ")).context("an interval")?;
+    assert_eq!(source.alumet_aggregation_interval.context("told")?.to_string(), interval.trim_matches('"'));
+    assert!(source.period >= source.alumet_aggregation_interval.context("told")?, "asked more often, a sum is read twice");
+
+    let plugins = items(Recipe::all()?[0].container()?, "/args").iter().filter_map(Value::as_str);
+    let plugins = plugins.filter_map(|argument| argument.strip_prefix("--plugins=")).next().context("--plugins")?;
+    for plugin in plugins.split(',') {
+        assert!(agent.contains(&format!("[plugins.{plugin}")), "{plugin} has no part in the file");
+    }
+    Ok(())
+}
