@@ -10,10 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use kube_sci_cluster::{
-    assess::{Model},
-    snapshot::SnapshotHandle,
-};
+use kube_sci_cluster::{assess::Model, snapshot::SnapshotHandle};
 use kube_sci_extender::{
     config::{ExtenderConfig, Mode},
     decisions,

@@ -36,5 +36,6 @@ pub mod prometheus;
 pub mod scaphandre;
 pub mod simulation;
 pub mod testing;
+pub mod thanos_like;
 pub mod wait;
 pub mod world;

@@ -4,14 +4,17 @@
 
 mod apiserver;
 mod burst;
+mod energy;
 mod explain;
 mod failures;
 mod full_nodes;
 mod grid;
+mod grid_sources;
 mod limits;
 mod ranking;
 mod replicas;
 mod shadow;
 mod shutdown;
+mod signals_stage;
 mod stage;
 mod tls;

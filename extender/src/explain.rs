@@ -111,8 +111,7 @@ pub fn rank(state: &State, pod: &ReferencePod, now: Timestamp) -> Result<NodeRan
 fn all_nodes(view: &View<'_>, demand: &PodDemand) -> Vec<NodeTerms> {
     // No pod has this UID: what is assumed of others counts in full.
     let nobody = PodSubject::new(PodUid::new(""), *demand);
-    let assessed: Vec<_> =
-        view.snapshot.nodes().map(|(slot, node)| (node, assess(view, slot, &nobody))).collect();
+    let assessed: Vec<_> = view.snapshot.nodes().map(|(slot, node)| (node, assess(view, slot, &nobody))).collect();
     let costs: Vec<_> = assessed.iter().map(|(_, assessment)| assessment.cost()).collect();
     let mut scratch = ScoreScratch::default();
     let scores = score(&costs, &mut scratch).scores.iter();

@@ -138,7 +138,12 @@ pub fn quality(state: &State, now: Timestamp) -> Result<QualityReport, NotSynced
         snapshot_generation: snapshot.generation(),
         summary,
         energy_sources: snapshot.energy_sources().iter().map(|source| EnergySourceDocument::new(source, now)).collect(),
-        grid_sources: state.model.grid_sources.iter().map(|source| GridSourceDocument::new(&source.load(), now)).collect(),
+        grid_sources: state
+            .model
+            .grid_sources
+            .iter()
+            .map(|source| GridSourceDocument::new(&source.load(), now))
+            .collect(),
         zones,
         nodes,
     })

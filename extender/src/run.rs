@@ -67,7 +67,7 @@ pub async fn run(
 
     let last_call = LastCall::new(Timestamp::now());
     state_metrics::register(&shared.registry, &observer.model, last_call.clone());
-    export::register(&shared.registry, &observer.model);
+    export::register(&shared.registry, &observer.model, Timestamp::now);
     let parts = Parts { model: observer.model, metrics, last_call, recorder: handle, notices };
     let state = web::Data::new(State::new(&config, parts));
     let configure = move |app: &mut web::ServiceConfig| {

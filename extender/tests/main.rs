@@ -11,6 +11,7 @@ mod filter;
 mod http;
 mod peers;
 mod properties;
+mod quality;
 mod reference;
 mod run;
 mod support;

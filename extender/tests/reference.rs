@@ -13,7 +13,7 @@ use kube_sci_extender::{
     cli::Arguments,
     config::{ExtenderConfig, Mode},
     metrics::{
-        Metrics,
+        Metrics, export,
         observer::ObservedMetrics,
         state::{self, LastCall},
     },
@@ -49,7 +49,9 @@ fn registry() -> MetricsRegistry {
     let registry = MetricsRegistry::new("kube-sci-extender", "0");
     Metrics::register(&registry, Mode::Enforce);
     ObservedMetrics::register(&registry, Health::default().gate("first-list"));
-    state::register(&registry, &Cluster::new().start().state.model, LastCall::new(now()));
+    let model = &Cluster::new().start().state.model;
+    state::register(&registry, model, LastCall::new(now()));
+    export::register(&registry, model, now);
     // The listener brings metrics of its own; it is dropped before it accepts anything.
     let shared = Shared { health: Health::default(), registry: registry.clone(), telemetry: Telemetry::disabled() };
     let listen = ListenConfig { address: "127.0.0.1:0".parse().unwrap(), ..ListenConfig::default() };

@@ -130,6 +130,11 @@ impl Cluster {
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot_after(|_| ())
+    }
+
+    /// The snapshot after something more was told to the index.
+    pub fn snapshot_after(&self, more: impl FnOnce(&mut Index)) -> Arc<Snapshot> {
         let mut index = Index::new(&self.config.model()).unwrap();
         // A list that begins and ends around the objects, as the watch sends it.
         for kind in ObjectKind::ALL {
@@ -148,6 +153,7 @@ impl Cluster {
         for kind in ObjectKind::ALL.into_iter().filter(|_| self.listed) {
             index.end_list(kind);
         }
+        more(&mut index);
         index.publish(now()).unwrap()
     }
 

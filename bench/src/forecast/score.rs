@@ -108,3 +108,35 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 fn hours(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(low_at: usize) -> Vec<GramsPerKwh> {
+        (0..HOURS).map(|hour| GramsPerKwh::new(if hour == low_at { 100.0 } else { 200.0 }).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_wrong_hour_captures_nothing_and_the_right_one_all() {
+        let mut score = Score::default();
+        score.add(&day(5), &day(12));
+        // Off by 100 g in two of 24 hours: half of the value at one, all of it at the other.
+        assert!((score.error() - 200.0 / 24.0).abs() < 1e-9);
+        assert!((score.percent() - 150.0 / 24.0).abs() < 1e-9);
+        assert!(score.percent_first().abs() < 1e-9);
+        let [one_hour, four_hours] = score.captured();
+        assert!(one_hour.abs() < 1e-9 && four_hours.abs() < 1e-9);
+
+        let mut score = Score::default();
+        score.add(&day(12), &day(12));
+        let [one_hour, four_hours] = score.captured();
+        assert!((one_hour - 100.0).abs() < 1e-9 && (four_hours - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_median_of_an_even_count_lies_between() {
+        assert!((median([4.0, 1.0, 2.0, 10.0].into_iter()) - 3.0).abs() < 1e-9);
+        assert!((median([4.0, 1.0, 10.0].into_iter()) - 4.0).abs() < 1e-9);
+    }
+}

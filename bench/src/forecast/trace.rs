@@ -126,3 +126,36 @@ pub fn tables(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn write(file: &Path, text: &str) {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let mut encoder = GzEncoder::new(File::create(file).unwrap(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap();
+    }
+
+    #[test]
+    fn years_join_and_holes_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("XX/2021.csv.gz"), "timestamp,g\n2021-12-31T22:00:00Z,1\n2021-12-31T23:00:00Z,2\n");
+        write(&folder.path().join("XX/2022.csv.gz"), "timestamp,g\n2022-01-01T00:00:00Z,3\n");
+        let trace = Trace::read_zone(folder.path(), "XX", &[2021, 2022]).unwrap();
+        assert_eq!(trace.actual.iter().map(|value| value.get()).sum::<f64>().to_string(), "6");
+        assert_eq!(trace.position("2022-01-01T00:30:00Z".parse().unwrap()), 2);
+
+        let file = folder.path().join("said.csv.gz");
+        write(&file, "t,actual,forecast,lo,hi\n2022-01-01T00:00:00Z,1,2,-1,3\n2022-01-01T02:00:00Z,1,2,0,3\n");
+        let pieces = Trace::read_pieces("XX", &file).unwrap();
+        assert_eq!(pieces.iter().map(|piece| piece.claimed.len()).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(tables(folder.path()).unwrap(), [file]);
+        assert!(Trace::read_zone(folder.path(), "XX", &[2020]).is_err());
+    }
+}

@@ -102,8 +102,8 @@ fn time_figures(hourly: &Path) -> anyhow::Result<Vec<Figure>> {
         black_box(forecaster.forecast(black_box(now), 72)?);
     }
     Ok(vec![
-        Figure::new("one hour learned, scored and forecast by all methods: time", observed, "us"),
-        Figure::new("forecast of 72 hours with bounds: time", microseconds(started), "us"),
+        Figure::new("one hour learned, scored and forecast by all methods: time", observed, "µs"),
+        Figure::new("forecast of 72 hours with bounds: time", microseconds(started), "µs"),
     ])
 }
 

@@ -188,8 +188,7 @@ pub fn assess<'a>(view: &View<'a>, slot: Slot, pod: &PodSubject<'_>) -> Assessme
             intensity: intensity.reading.value,
             pue: identity.pue,
         };
-        let workload_factor =
-            pod.factors.map_or(WorkloadFactor::EXPECTED, |factors| factors.on(&node.hardware.class));
+        let workload_factor = pod.factors.map_or(WorkloadFactor::EXPECTED, |factors| factors.on(&node.hardware.class));
         let pod = PodInput { demand: pod.demand, workload_factor };
         marginal_footprint(&pod, &input, view.options.embodied_weight)
     });

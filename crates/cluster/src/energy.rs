@@ -41,13 +41,10 @@ use self::{
     meters::{Board, Choice, NodeName},
     share::{NodeShare, Split},
 };
-use crate::{
-    index::PodsByNode,
-    snapshot::NodeRecord,
-};
+use crate::{index::PodsByNode, snapshot::NodeRecord};
 
 /// How often modelled energy is added to the accounts.
-const MODELLED_EVERY: Duration = Duration::from_secs(60);
+const MODELLED_EVERY: Duration = Duration::from_mins(1);
 
 /// The single writer's knowledge of energy.
 #[derive(Debug)]
@@ -56,7 +53,7 @@ pub(crate) struct EnergyBook {
     nodes: FxHashMap<NodeName, NodeState>,
     learning: Learning,
     accounts: Arc<Accounts>,
-    sources: Vec<EnergySourceStatus>,
+    sources: Arc<Vec<EnergySourceStatus>>,
     modelled_until: Option<Timestamp>,
     wall_factor: WallFactor,
 }
@@ -88,7 +85,7 @@ impl EnergyBook {
             nodes: FxHashMap::default(),
             learning: Learning::new(config),
             accounts: Arc::new(Accounts::new(config.max_exported_pods)),
-            sources: config.sources.iter().map(EnergySourceStatus::new).collect(),
+            sources: Arc::new(config.sources.iter().map(EnergySourceStatus::new).collect()),
             modelled_until: None,
             wall_factor: config.wall_factor(),
         }
@@ -102,14 +99,14 @@ impl EnergyBook {
         self.learning.profiles()
     }
 
-    pub(crate) fn sources(&self) -> &[EnergySourceStatus] {
+    pub(crate) fn sources(&self) -> &Arc<Vec<EnergySourceStatus>> {
         &self.sources
     }
 
     /// A source did not answer: what its meters said stays until it is stale.
-    pub(crate) fn failed(&mut self, source: usize, problem: String, now: Timestamp) {
-        if let Some(status) = self.sources.get_mut(source) {
-            status.failed(&problem, now);
+    pub(crate) fn failed(&mut self, source: usize, problem: &str, now: Timestamp) {
+        if let Some(status) = Arc::make_mut(&mut self.sources).get_mut(source) {
+            status.failed(problem, now);
         }
     }
 
@@ -121,11 +118,11 @@ impl EnergyBook {
         world: &World<'_>,
         record: impl Fn(&str) -> Option<&'r NodeRecord>,
     ) -> Vec<NodeName> {
-        if let Some(status) = self.sources.get_mut(source) {
+        if let Some(status) = Arc::make_mut(&mut self.sources).get_mut(source) {
             status.answered(&answer, world.now);
         }
         let (refused, unplaced) = answer.refused.into_iter().partition(|meter| record(&meter.node).is_some());
-        if let Some(status) = self.sources.get_mut(source) {
+        if let Some(status) = Arc::make_mut(&mut self.sources).get_mut(source) {
             status.unplaced = unplaced;
         }
         let mut changed = self.refuse(source, refused);

@@ -269,7 +269,7 @@ impl Index {
     pub fn apply_energy(&mut self, source: usize, answered: Result<EnergyAnswer, String>, now: Timestamp) {
         self.pods.tick(now);
         match answered {
-            Err(problem) => self.energy.failed(source, problem, now),
+            Err(problem) => self.energy.failed(source, &problem, now),
             Ok(answer) => {
                 let oldest = answer.windows.iter().map(|window| window.start).min().unwrap_or(now);
                 let world = World { pods: self.pods.by_node(oldest), zones: self.grid.table(), now };
@@ -316,9 +316,8 @@ impl Index {
 
     /// The nodes as sources of energy know them, if any changed since this was asked last.
     pub fn changed_node_names(&mut self) -> Option<NodeNames> {
-        mem::take(&mut self.names_changed).then(|| {
-            NodeNames::new(self.nodes.existing().map(|record| record.facts(self.max_power_factor)))
-        })
+        mem::take(&mut self.names_changed)
+            .then(|| NodeNames::new(self.nodes.existing().map(|record| record.facts(self.max_power_factor))))
     }
 
     /// Other slots may be the current ones.
@@ -343,7 +342,7 @@ impl Index {
             pods: self.pods.len(),
             profiles: Arc::clone(self.energy.profiles()),
             accounts: Arc::clone(self.energy.accounts()),
-            energy_sources: self.energy.sources().into(),
+            energy_sources: Arc::clone(self.energy.sources()),
         }))
     }
 

@@ -24,7 +24,9 @@ use kube_sci_signals::{
 };
 use tokio::sync::mpsc;
 
-pub use self::hooks::{EventKind, NoMetrics, ObserverHooks, ObserverMetrics, PodBound, PollOutcome, Published};
+pub use self::hooks::{
+    EventKind, NoMetrics, ObserverHooks, ObserverMetrics, PodBound, PollOutcome, Published, SourceKind,
+};
 use crate::{
     assess::Model,
     config::{ConfigError, ModelConfig},
@@ -99,8 +101,7 @@ impl Observer {
     pub fn start(client: &Client, config: &ModelConfig, hooks: ObserverHooks) -> Result<Self, ConfigError> {
         let ObserverHooks { metrics, heartbeat, clock, bound, sources: further, energy_sources } = hooks;
         let index = Index::new(config)?;
-        let mut sources =
-            grid::sources(&config.grid, index.zone_demand(), index.learned_history(), Some(client))?;
+        let mut sources = grid::sources(&config.grid, index.zone_demand(), index.learned_history(), Some(client))?;
         sources.extend(further);
         let grid_sources = sources.iter().filter_map(|source| source.status()).collect();
         let model = Model { grid_sources, ..Model::new(SnapshotHandle::default(), config) };

@@ -6,9 +6,17 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
-use kube_sci_signals::{energy::NodeFacts, grid::{ZoneIndex, ZoneState, ZoneTable}};
+use kube_sci_signals::{
+    energy::NodeFacts,
+    grid::{ZoneIndex, ZoneState, ZoneTable},
+};
 use rustc_hash::{FxHashMap, FxHashSet};
-use sci_core::{node::NodeLoad, power::Hardware, quantity::{Utilization, Watts}, workload::WorkloadProfile};
+use sci_core::{
+    node::NodeLoad,
+    power::Hardware,
+    quantity::{Utilization, Watts},
+    workload::WorkloadProfile,
+};
 
 pub use self::chunked::ChunkedVec;
 use crate::{
@@ -106,7 +114,7 @@ pub struct Snapshot {
     pub(crate) pods: usize,
     pub(crate) profiles: Arc<ProfileTable>,
     pub(crate) accounts: Arc<Accounts>,
-    pub(crate) energy_sources: Arc<[EnergySourceStatus]>,
+    pub(crate) energy_sources: Arc<Vec<EnergySourceStatus>>,
 }
 
 impl Snapshot {

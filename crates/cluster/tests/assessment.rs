@@ -89,7 +89,10 @@ fn a_pod_decided_for_an_empty_node_wakes_it_for_the_next_one_only() {
     assert!(activation(other()) > 0.0);
     model.assumptions.assume(uid("first"), &demand(), &[(slot, 1.0)], noon());
     assert_eq!(activation(other()), 0.0);
-    assert!(activation(PodSubject::new(uid("first"), demand())) > 0.0, "the first pod still pays when it is asked about again");
+    assert!(
+        activation(PodSubject::new(uid("first"), demand())) > 0.0,
+        "the first pod still pays when it is asked about again"
+    );
 }
 
 #[test]
@@ -139,8 +142,7 @@ fn missing_and_stale_data_are_neutral_each_for_its_reason() {
 fn confidence_falls_with_the_age_of_the_value() {
     let model = hq(noon() - HOUR);
     let read = model.read();
-    let confidence =
-        |now| assess_named(&read.view(now), "a", &other()).cost().map(|cost| cost.confidence.get());
+    let confidence = |now| assess_named(&read.view(now), "a", &other()).cost().map(|cost| cost.confidence.get());
     assert_eq!(confidence(noon()), Some(1.0));
     assert_eq!(confidence(noon() + 2 * HOUR), Some(0.5));
     assert_eq!(confidence(noon() + 3 * HOUR), None, "stale at the moment it is asked for");

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{config, node_json, noon, uid};
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// Two sources, the first is the stronger; nodes of 8 CPUs that the table gives 20 to 100 W.
 fn settings() -> Value {

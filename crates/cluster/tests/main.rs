@@ -13,3 +13,4 @@ mod fake_api;
 mod fixtures;
 mod index_properties;
 mod observing;
+mod zone_demand;

@@ -32,9 +32,7 @@ pub use self::{
     rows::{ParseContext, RowProblem, parse_csv, parse_json},
     sources::sources,
     status::{BreakerState, Calls, Failure, QuestionStatus, SourceStatus, StatusHandle},
-    table::{
-        ChainLink, ChosenReading, LearnedForecast, ZoneForecast, ZoneIndex, ZoneState, ZoneTable, ZoneValue,
-    },
+    table::{ChainLink, ChosenReading, LearnedForecast, ZoneForecast, ZoneIndex, ZoneState, ZoneTable, ZoneValue},
 };
 
 /// Something that knows intensities over time.

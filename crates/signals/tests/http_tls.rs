@@ -12,7 +12,7 @@ use std::{
 
 use kube_sci_signals::{
     config::HttpConfig,
-    http::{HttpErrorKind, HttpService, Request},
+    http::{HttpErrorKind, HttpLimits, HttpService, Request},
 };
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
@@ -144,4 +144,19 @@ async fn a_client_certificate_is_shown_where_one_is_configured() {
     assert!(matches!(asked(&with).await, Err(HttpErrorKind::Tls(problem)) if problem.contains("tls.key")));
     fs::write(file("tls.key"), key.serialize_pem()).unwrap();
     answered_at_last(&with).await;
+}
+
+#[tokio::test]
+async fn many_services_are_checked_against_one_authority() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, authority.certificate.pem()).unwrap();
+    let services = HttpService::anywhere_trusting(&file, HttpLimits::default());
+    let ask = async |server: SocketAddr| {
+        services.get_once(&Request::get(format!("https://localhost:{}/metrics", server.port()))).await
+    };
+    assert_eq!(ask(serve(&authority, None)).await.unwrap().body, "ok");
+    let error = ask(serve(&other, None)).await.unwrap_err();
+    assert!(matches!(error.kind, HttpErrorKind::Transport(_)), "{error}");
 }

@@ -21,3 +21,4 @@ mod http;
 mod http_tls;
 mod meters;
 mod providers;
+mod routes;

@@ -4,6 +4,7 @@ mod electricity_maps;
 mod entso_e;
 mod exporters;
 mod generation;
+mod guide;
 mod plans;
 mod recorded;
 mod robustness;

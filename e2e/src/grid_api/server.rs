@@ -32,7 +32,17 @@ const AUTHORITY: &str = "grid-api-ca";
 /// A body that may end too early.
 struct GridBody {
     left: Option<Bytes>,
-    cut_off: bool,
+    end: End,
+}
+
+/// How a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// With an error, once what is there has been sent.
+    CutOff,
+    /// With an error now.
+    Error,
 }
 
 /// The connection ends in the middle of a body.
@@ -123,7 +133,9 @@ fn prepare(inner: &mut Inner, question: &Question) -> (Response<GridBody>, Durat
     }
     let delay = faults.iter().filter_map(|fault| if let Fault::Slow(delay) = fault { Some(*delay) } else { None });
     let delay = delay.sum();
-    faults.into_iter().for_each(|fault| spoil(&mut made, &fault));
+    for fault in &faults {
+        spoil(&mut made, fault);
+    }
     (made, delay)
 }
 
@@ -151,7 +163,7 @@ fn spoil(response: &mut Response<GridBody>, fault: &Fault) {
 
 fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<GridBody> {
     let length = body.len();
-    let mut response = Response::new(GridBody { left: Some(body), cut_off: false });
+    let mut response = Response::new(GridBody { left: Some(body), end: End::Whole });
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if status != StatusCode::NOT_MODIFIED {
@@ -164,7 +176,7 @@ impl GridBody {
     /// Leaves out the second half, which the length has promised.
     fn cut_off(&mut self) {
         self.left = self.left.take().map(|body| body.slice(..body.len() / 2));
-        self.cut_off = true;
+        self.end = End::CutOff;
     }
 }
 
@@ -172,11 +184,19 @@ impl Body for GridBody {
     type Data = Bytes;
     type Error = CutOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
-        match self.left.take() {
-            Some(body) => Poll::Ready(Some(Ok(Frame::data(body)))),
-            None if self.cut_off => Poll::Ready(Some(Err(CutOff))),
-            None => Poll::Ready(None),
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        if let Some(body) = self.left.take() {
+            return Poll::Ready(Some(Ok(Frame::data(body))));
+        }
+        match self.end {
+            End::Whole => Poll::Ready(None),
+            End::Error => Poll::Ready(Some(Err(CutOff))),
+            End::CutOff => {
+                // A body that is not ready is the moment at which the connection sends what it has.
+                self.end = End::Error;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
     }
 }

@@ -47,7 +47,8 @@ async fn dry_run(kubectl: &Kubectl, objects: &[Value]) -> Result<String, Control
 
 /// Objects of a namespace are refused, and its pod security is not looked at, until it exists.
 async fn create_namespaces(kubectl: &Kubectl, objects: &[Value]) -> Result<()> {
-    let namespaces: Vec<Value> = objects.iter().filter(|object| text(object, "/kind") == "Namespace").cloned().collect();
+    let namespaces: Vec<Value> =
+        objects.iter().filter(|object| text(object, "/kind") == "Namespace").cloned().collect();
     anyhow::ensure!(!namespaces.is_empty(), "no namespace");
     kubectl.run_with_input(&["apply", "--server-side", "--filename=-"], list_of(&namespaces)).await?;
     Ok(())

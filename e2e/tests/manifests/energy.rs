@@ -1,6 +1,7 @@
 //! The recipes of the agents: they only read, and the shipped source of energy finds them.
 
 use anyhow::{Context, Result};
+use kube_sci_cluster::config::ModelConfig;
 use kube_sci_e2e::binaries;
 use kube_sci_signals::config::EnergyConfig;
 use serde_json::{Value, json};
@@ -21,7 +22,8 @@ impl Recipe {
     fn all() -> Result<Vec<Self>> {
         let rendered = AGENTS.into_iter().map(|name| {
             let folder = repository().join("manifests/agents").join(name);
-            let output = std::process::Command::new(binaries::find("kubectl")?).arg("kustomize").arg(folder).output()?;
+            let output =
+                std::process::Command::new(binaries::find("kubectl")?).arg("kustomize").arg(folder).output()?;
             anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             Ok(Self { name, objects: documents(&String::from_utf8(output.stdout)?)? })
         });
@@ -130,12 +132,40 @@ fn the_interval_of_alumets_sums_is_the_one_that_readers_are_told() -> Result<()>
     let sums = agent.split("[plugins.aggregation]").nth(1).context("aggregation")?;
     let interval = sums.lines().find_map(|line| line.strip_prefix("interval = ")).context("an interval")?;
     assert_eq!(source.alumet_aggregation_interval.context("told")?.to_string(), interval.trim_matches('"'));
-    assert!(source.period >= source.alumet_aggregation_interval.context("told")?, "asked more often, a sum is read twice");
+    assert!(source.period < source.alumet_aggregation_interval.context("told")?, "read more slowly, sums are missed");
 
-    let plugins = items(Recipe::all()?[0].container()?, "/args").iter().filter_map(Value::as_str);
-    let plugins = plugins.filter_map(|argument| argument.strip_prefix("--plugins=")).next().context("--plugins")?;
+    let recipes = Recipe::all()?;
+    let mut arguments = items(recipes[0].container()?, "/args").iter().filter_map(Value::as_str);
+    let plugins = arguments.find_map(|argument| argument.strip_prefix("--plugins=")).context("--plugins")?;
     for plugin in plugins.split(',') {
         assert!(agent.contains(&format!("[plugins.{plugin}")), "{plugin} has no part in the file");
     }
+    Ok(())
+}
+
+/// The blocks of YAML in a document.
+fn yaml_blocks(document: &str) -> impl Iterator<Item = &str> {
+    document.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(block, _)| block))
+}
+
+#[test]
+fn configurations_in_the_guides_are_accepted() -> Result<()> {
+    let mut read_ones = 0;
+    for guide in
+        ["README.md", "docs/guides/measured-energy.md", "docs/guides/grid-sources.md", "docs/guides/grid-data.md"]
+    {
+        let document = read(guide)?;
+        for block in yaml_blocks(&document) {
+            let Ok(Value::Object(mut keys)) = serde_saphyr::from_str(block) else { continue };
+            keys.retain(|key, _| ["energy", "grid", "nodes"].contains(&key.as_str()));
+            if keys.is_empty() {
+                continue;
+            }
+            let config: ModelConfig = serde_json::from_value(Value::Object(keys)).with_context(|| block.to_owned())?;
+            config.validate().with_context(|| format!("{guide}: {block}"))?;
+            read_ones += 1;
+        }
+    }
+    assert!(read_ones > 5, "{read_ones}");
     Ok(())
 }

@@ -32,8 +32,11 @@ fn catalog() -> Result<BTreeMap<String, BTreeSet<String>>> {
         let cells: Vec<&str> = line.split(" | ").collect();
         let [name, kind, _, labels, ..] = cells.as_slice() else { anyhow::bail!("{line}") };
         let name = name.trim_start_matches("| ").trim_matches('`');
-        let labels: BTreeSet<String> =
-            labels.split(", ").map(|label| label.trim_matches(['`', ' ']).to_owned()).filter(|l| !l.is_empty()).collect();
+        let labels: BTreeSet<String> = labels
+            .split(", ")
+            .map(|label| label.trim_matches(['`', ' ']).to_owned())
+            .filter(|l| !l.is_empty())
+            .collect();
         if *kind == "histogram" {
             let bucket = labels.iter().cloned().chain(["le".to_owned()]).collect();
             known.insert(format!("{name}_bucket"), bucket);
@@ -92,12 +95,14 @@ async fn parsed(prometheus: &Prometheus, expression: &str) -> Result<Value> {
 fn check(tree: &Value, catalog: &BTreeMap<String, BTreeSet<String>>) -> Result<BTreeSet<String>, String> {
     let mut names = BTreeSet::new();
     match tree {
-        Value::Array(parts) => parts.iter().try_for_each(|part| check(part, catalog).map(|found| names.extend(found)))?,
+        Value::Array(parts) => {
+            parts.iter().try_for_each(|part| check(part, catalog).map(|found| names.extend(found)))?
+        }
         Value::Object(fields) => {
             for part in fields.values() {
                 names.extend(check(part, catalog)?);
             }
-            if text(tree, "/type") == "vectorSelector" {
+            if ["vectorSelector", "matrixSelector"].contains(&text(tree, "/type")) {
                 names.insert(text(tree, "/name").to_owned());
             }
         }

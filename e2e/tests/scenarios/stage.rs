@@ -69,6 +69,11 @@ impl<'p> Stage<'p> {
         self.node(short).annotation(GRID_ZONE, zone)
     }
 
+    /// Of the namespace, the scheduler and the beginning of every node.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Names are unique over all scenarios.
     pub fn full(&self, short: &str) -> String {
         format!("{}-{short}", self.name)

@@ -3,6 +3,7 @@
 //! Read from the snapshot at scrape time. Series are bounded by nodes, zones and `energy.maxExportedPods`.
 
 mod accounts;
+mod sources;
 mod zones;
 
 use std::fmt;
@@ -50,27 +51,34 @@ const SOURCE_UP: Spec = Spec {
 const REFUSALS: [&str; 6] = ["fake-meter", "too-low", "too-high", "all-idle", "frozen", "unknown-node"];
 
 /// Registers everything that is read from the snapshot.
-pub fn register(registry: &MetricsRegistry, model: &Model) {
-    registry.register_collector(Box::new(Export { model: model.clone() }), specs());
+pub fn register(registry: &MetricsRegistry, model: &Model, clock: fn() -> Timestamp) {
+    registry.register_collector(Box::new(Export { model: model.clone(), clock }), specs());
 }
 
 #[derive(Debug)]
 struct Export {
     model: Model,
+    clock: fn() -> Timestamp,
 }
 
 fn specs() -> impl Iterator<Item = (Spec, MetricType)> {
     let gauges = [POWER, IDLE_POWER, METER_AGE, REFUSED, SOURCE_UP];
-    gauges.into_iter().map(|spec| (spec, MetricType::Gauge)).chain(accounts::specs()).chain(zones::specs())
+    gauges
+        .into_iter()
+        .map(|spec| (spec, MetricType::Gauge))
+        .chain(accounts::specs())
+        .chain(zones::specs())
+        .chain(sources::specs())
 }
 
 impl Collector for Export {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let now = Timestamp::now();
+        let now = (self.clock)();
         let snapshot = self.model.snapshot.load();
         nodes(&mut encoder, &snapshot, now)?;
         accounts::encode(&mut encoder, snapshot.accounts())?;
-        zones::encode(&mut encoder, &snapshot, &self.model.options.freshness, now)
+        zones::encode(&mut encoder, &snapshot, &self.model.options.freshness, now)?;
+        sources::encode(&mut encoder, &self.model.grid_sources)
     }
 }
 

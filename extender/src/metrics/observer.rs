@@ -6,12 +6,13 @@ use kube_sci_cluster::{
     annotations,
     assumptions::Confirmation,
     index::ObjectKind,
-    observer::{EventKind, ObserverMetrics, PollOutcome, Published},
+    observer::{EventKind, ObserverMetrics, PollOutcome, Published, SourceKind},
 };
 use kube_sci_server::{
     health::Gate,
     metrics::{MetricsRegistry, Spec, Unit},
 };
+use kube_sci_signals::energy::{EnergyAnswer, SampleCounts};
 use prometheus_client::metrics::{
     counter::Counter,
     family::Family,
@@ -34,7 +35,11 @@ pub struct ObservedMetrics {
     annotations: CounterSet,
     build_seconds: Histogram,
     polls: Family<PollLabels, Counter>,
+    energy_polls: Family<PollLabels, Counter>,
     refused_rows: Family<SourceLabels, Counter>,
+    energy_samples: Family<PollLabels, Counter>,
+    energy_gaps: Family<PollLabels, Counter>,
+    energy_windows: Family<SourceLabels, Counter>,
     confirmations: CounterSet,
     expired: Counter,
     notices_dropped: Counter,
@@ -53,6 +58,12 @@ impl ObservedMetrics {
         registry.register(BUILD_SPEC, build.clone());
         registry.register(POLLS_SPEC, Family::clone(&polls));
         registry.register(ROWS_SPEC, Family::clone(&rows));
+        let energy_polls = Family::default();
+        registry.register(ENERGY_POLLS_SPEC, Family::clone(&energy_polls));
+        let (samples, gaps, windows) = (Family::default(), Family::default(), Family::default());
+        registry.register(SAMPLES_SPEC, Family::clone(&samples));
+        registry.register(GAPS_SPEC, Family::clone(&gaps));
+        registry.register(WINDOWS_SPEC, Family::clone(&windows));
         Arc::new(Self {
             synced,
             objects: [
@@ -74,7 +85,11 @@ impl ObservedMetrics {
             ),
             build_seconds: build,
             polls,
+            energy_polls,
             refused_rows: rows,
+            energy_samples: samples,
+            energy_gaps: gaps,
+            energy_windows: windows,
             confirmations: on.counters(
                 "kube_sci_assumptions_confirmed",
                 &["outcome"],
@@ -99,11 +114,36 @@ const POLLS_SPEC: Spec = Spec {
     labels: &["source", "outcome"],
     help: "Questions to sources of intensities, by outcome",
 };
+const ENERGY_POLLS_SPEC: Spec = Spec {
+    name: "kube_sci_energy_source_polls",
+    unit: None,
+    labels: &["source", "outcome"],
+    help: "Questions to sources of energy, by outcome",
+};
 const ROWS_SPEC: Spec = Spec {
     name: "kube_sci_grid_source_refused_rows",
     unit: None,
     labels: &["source"],
     help: "Rows of sources of intensities that were left out",
+};
+
+const SAMPLES_SPEC: Spec = Spec {
+    name: "kube_sci_energy_samples",
+    unit: None,
+    labels: &["source", "outcome"],
+    help: "Samples of sources of energy: parsed, skipped because nobody wants them, malformed",
+};
+const GAPS_SPEC: Spec = Spec {
+    name: "kube_sci_energy_gaps",
+    unit: None,
+    labels: &["source", "reason"],
+    help: "Stretches of a meter's time that have no value, by reason",
+};
+const WINDOWS_SPEC: Spec = Spec {
+    name: "kube_sci_energy_windows",
+    unit: None,
+    labels: &["source"],
+    help: "Windows of energy of nodes that were received",
 };
 
 fn build_seconds() -> Histogram {
@@ -144,14 +184,31 @@ impl ObserverMetrics for ObservedMetrics {
         }
     }
 
-    fn source_polled(&self, source: &str, outcome: PollOutcome) {
+    fn source_polled(&self, kind: SourceKind, source: &str, outcome: PollOutcome) {
         let labels = [("source", source.to_owned()), ("outcome", outcome.as_str().to_owned())];
-        self.polls.get_or_create(&labels).inc();
+        let polls = match kind {
+            SourceKind::Grid => &self.polls,
+            SourceKind::Energy => &self.energy_polls,
+        };
+        polls.get_or_create_owned(&labels).inc();
     }
 
     fn rows_refused(&self, source: &str, rows: usize) {
         let refused = self.refused_rows.get_or_create_owned(&[("source", source.to_owned())]);
         refused.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+    }
+
+    fn energy_answered(&self, source: &str, answer: &EnergyAnswer) {
+        let labels = |second: (&'static str, &str)| [("source", source.to_owned()), (second.0, second.1.to_owned())];
+        let SampleCounts { parsed, skipped, malformed } = answer.counts;
+        for (outcome, samples) in [("parsed", parsed), ("skipped", skipped), ("malformed", malformed)] {
+            self.energy_samples.get_or_create_owned(&labels(("outcome", outcome))).inc_by(samples);
+        }
+        for gap in &answer.gaps {
+            self.energy_gaps.get_or_create_owned(&labels(("reason", gap.reason.as_str()))).inc();
+        }
+        let windows = self.energy_windows.get_or_create_owned(&[("source", source.to_owned())]);
+        windows.inc_by(u64::try_from(answer.windows.len()).unwrap_or(u64::MAX));
     }
 
     fn confirmed(&self, confirmation: Confirmation) {

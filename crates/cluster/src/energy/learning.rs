@@ -167,13 +167,7 @@ impl Learning {
     }
 
     /// A pod that no meter spoke of teaches nothing; one that was measured at rest does.
-    fn learn_workload(
-        &mut self,
-        window: &NodeWindow,
-        pod: &PodShare<'_>,
-        share: &NodeShare<'_>,
-        record: &NodeRecord,
-    ) {
+    fn learn_workload(&mut self, window: &NodeWindow, pod: &PodShare<'_>, share: &NodeShare<'_>, record: &NodeRecord) {
         if pod.core_seconds <= 0.0 || !pod.metered {
             return;
         }
@@ -182,9 +176,8 @@ impl Learning {
         if profiles.len() >= MAX_WORKLOADS && !profiles.contains_key(&pod.pod.key) {
             return;
         }
-        let known = profiles
-            .entry(pod.pod.key)
-            .or_insert_with(|| Arc::new(Remembered::new(self.profile_options, window.end)));
+        let known =
+            profiles.entry(pod.pod.key).or_insert_with(|| Arc::new(Remembered::new(self.profile_options, window.end)));
         let known = Arc::make_mut(known);
         known.last = window.end;
         if known.profile.observe(window.end, &record.identity.hardware.class, &sample) {

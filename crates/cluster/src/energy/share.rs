@@ -119,8 +119,7 @@ impl<'a> NodeShare<'a> {
                 rows.push(row);
             }
         }
-        let node =
-            NodeUse { energy: record.hardware.curve.at(utilization) * length, utilization: Some(utilization) };
+        let node = NodeUse { energy: record.hardware.curve.at(utilization) * length, utilization: Some(utilization) };
         Self::shared(length, &node, rows, &uses)
     }
 

@@ -9,7 +9,10 @@ use super::{
     PodChange,
     nodes::{NodeTable, Part},
 };
-use crate::{objects::{DefaultRequests, PodOwner, PodUid, PodView, Workload, WorkloadKey}, snapshot::Slot};
+use crate::{
+    objects::{DefaultRequests, PodOwner, PodUid, PodView, Workload, WorkloadKey},
+    snapshot::Slot,
+};
 
 /// Pods that left lately and are still recognised: their last energy is reported after they are gone.
 const MAX_DEPARTED: usize = 10_000;
@@ -75,7 +78,9 @@ impl PodTable {
             by_node.entry(pod.node).or_default().push((uid, pod, Presence::Departed));
         }
         // In one order, whatever that of the map: sums of floats depend on it.
-        by_node.values_mut().for_each(|pods| pods.sort_unstable_by_key(|(uid, ..)| *uid));
+        for pods in by_node.values_mut() {
+            pods.sort_unstable_by_key(|(uid, ..)| *uid);
+        }
         PodsByNode { by_node }
     }
 

@@ -89,6 +89,15 @@ impl EventKind {
     }
 }
 
+/// What a source knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// Intensities of grid zones.
+    Grid,
+    /// Energy of nodes and pods.
+    Energy,
+}
+
 /// What came of asking a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PollOutcome {
@@ -146,7 +155,7 @@ pub trait ObserverMetrics: Send + Sync {
     /// A snapshot was published.
     fn published(&self, snapshot: &Published) {}
     /// A source was asked.
-    fn source_polled(&self, source: &str, outcome: PollOutcome) {}
+    fn source_polled(&self, kind: SourceKind, source: &str, outcome: PollOutcome) {}
     /// Rows of a source were left out.
     fn rows_refused(&self, source: &str, rows: usize) {}
     /// A source of energy answered: windows, gaps, refused meters, samples.

@@ -14,7 +14,7 @@ use kube_sci_signals::{
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use super::{Context, Message, ObserverMetrics, PollOutcome};
+use super::{Context, Message, ObserverMetrics, PollOutcome, SourceKind};
 
 const BEAT: Duration = Duration::from_secs(2);
 /// A source that is silent for this long has failed this time.
@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A source of either kind, as the polling loop sees it.
 pub(super) trait Asked: Send {
+    const KIND: SourceKind;
     type Answer: Send;
     fn name(&self) -> &str;
     fn period(&self) -> Duration;
@@ -60,7 +61,7 @@ async fn poll_forever<S: Asked>(number: usize, mut source: S, context: &Context)
             Ok(None) => PollOutcome::Unchanged,
             Err(_) => PollOutcome::Failed,
         };
-        context.metrics.source_polled(source.name(), outcome);
+        context.metrics.source_polled(S::KIND, source.name(), outcome);
         let asked = match asked {
             Ok(None) if !first => continue,
             Ok(None) => Ok(None),
@@ -86,6 +87,7 @@ async fn poll_forever<S: Asked>(number: usize, mut source: S, context: &Context)
 }
 
 impl Asked for Box<dyn IntensitySource> {
+    const KIND: SourceKind = SourceKind::Grid;
     type Answer = Answer;
 
     fn name(&self) -> &str {
@@ -123,6 +125,7 @@ impl Asked for Box<dyn IntensitySource> {
 }
 
 impl Asked for Box<dyn EnergySource> {
+    const KIND: SourceKind = SourceKind::Energy;
     type Answer = EnergyAnswer;
 
     fn name(&self) -> &str {

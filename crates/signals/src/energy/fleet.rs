@@ -13,7 +13,7 @@ use super::{
     reading::NodePage,
     window::{Exporter, GapReason, MeterId, Refusal, RefusedMeter, Route},
 };
-use crate::config::{EnergyConfig, EnergySourceConfig};
+use crate::config::{EnergyConfig, EnergySourceConfig, TextDuration};
 
 /// Before the first nodes are known nothing can be placed.
 pub(super) const NODES_UNKNOWN: &str = "the nodes of the cluster are not known yet";
@@ -47,7 +47,7 @@ impl Fleet {
             max_power: Watts::ZERO,
             cores: Cores::ZERO,
             alumet_poll_interval: source.alumet_poll_interval.get(),
-            alumet_aggregation_interval: source.alumet_aggregation_interval.map(|interval| interval.get()),
+            alumet_aggregation_interval: source.alumet_aggregation_interval.map(TextDuration::get),
             stale_after: config.stale_after.get().max(patience),
             scrape_interval: observed_every,
         };
@@ -93,7 +93,7 @@ impl Fleet {
         unplaced: Vec<Unplaced>,
     ) -> EnergyAnswer {
         self.follow_directory();
-        let mut answer = EnergyAnswer { counts, partial, ..EnergyAnswer::default() };
+        let mut answer = EnergyAnswer { partial, counts, ..EnergyAnswer::default() };
         for meter in self.meters.values_mut() {
             let output = meter.take(now);
             answer.windows.extend(output.windows);

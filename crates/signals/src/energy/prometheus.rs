@@ -114,7 +114,8 @@ impl PrometheusSource {
         })?;
         self.answered_at = Some(now);
         if told.counts.parsed == 0 && told.problems.is_empty() {
-            told.problems.push("it has no series of the configured exporters; check matchers and scrapeInterval".to_owned());
+            told.problems
+                .push("it has no series of the configured exporters; check matchers and scrapeInterval".to_owned());
         }
         let (pages, unplaced) = self.replicas.choose(collected, &names);
         for (node, page) in pages {
@@ -179,10 +180,7 @@ impl PrometheusSource {
             ]);
             return Request::post_form("/api/v1/query_range", form);
         }
-        form.extend([
-            ("query".to_owned(), query.expression(span.range)),
-            ("time".to_owned(), seconds(span.end)),
-        ]);
+        form.extend([("query".to_owned(), query.expression(span.range)), ("time".to_owned(), seconds(span.end))]);
         Request::post_form("/api/v1/query", form)
     }
 

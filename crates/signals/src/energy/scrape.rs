@@ -114,7 +114,7 @@ impl ScrapeSource {
     async fn ask(&mut self, agents: Vec<Agent>, (now, started): (Timestamp, Instant)) -> Round {
         let turn = |agent: Agent| (self.failed.contains(&agent.node), delay(&agent.node, self.period), agent);
         let mut turns: Vec<_> = agents.into_iter().map(turn).collect();
-        turns.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+        turns.sort_by_key(|(failed, delay, _)| (*failed, *delay));
         let deadline = started + LONGEST_ROUND.min(self.period.max(Duration::from_secs(5)));
         let (http, exporters) = (&self.http, &self.exporters);
         let mut pages = stream::iter(turns)

@@ -184,6 +184,6 @@ fn pods_are_told_where_the_node_is_not() {
     }
     assert_eq!(watched.output.windows.len(), 2);
     let window = &watched.output.windows[0];
-    assert_eq!((window.energy.total(), window.power()), (NONE, NONE));
+    assert_eq!((window.energy.total(), window.power()), (None, None));
     near(pod(window, "web").unwrap().energy.get(), 300.0, 5.0);
 }

@@ -58,7 +58,7 @@ fn errors_never_quote_a_token() {
             for body in [
                 format!(r#"{{"error": "key {token} is wrong", "message": "token={token}"}}"#),
                 format!("<html>{token}</html>"),
-                format!("{token}"),
+                token.to_owned(),
                 format!(r#"[{{"location": "{token}", "time": "{token}", "rating": "{token}"}}]"#),
                 format!(r#"{{"zone": "{token}", "carbonIntensity": 1, "datetime": "{token}"}}"#),
                 format!(

@@ -1,13 +1,16 @@
 //! Values that cannot be meant.
 
 use kube_sci_signals::grid::providers::{PrometheusQuery, PrometheusQueryConfig, Purpose, sanity};
-use sci_core::intensity::{Scope, Signal, SignalKind};
+use sci_core::{
+    intensity::{Scope, Signal, SignalKind},
+    quantity::GramsPerKwh,
+};
 
 use super::*;
 
 fn check(value: f64, signal: Signal, zone: &str) -> Result<f64, String> {
     let mean = sanity::Mean::of(&Zone::new(zone).unwrap());
-    sanity::value(value, signal, mean).map(|value| value.get())
+    sanity::value(value, signal, mean).map(GramsPerKwh::get)
 }
 
 const DIRECT: Signal = Signal { kind: SignalKind::Average, scope: Scope::Direct };

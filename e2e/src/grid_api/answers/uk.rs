@@ -33,23 +33,22 @@ pub(super) fn answer(play: &Play<'_>) -> Answer {
     Answer::json(StatusCode::OK, &json!({ "data": data }))
 }
 
-/// A region is an object or a list of one, by path.
 fn region(kind: &str, name: &str, periods: &[Value]) -> Value {
     let regionid = name.parse().unwrap_or(12_u32);
-    let mut region = json!({ "regionid": regionid, "shortname": name, "data": periods });
-    if kind == "postcode" {
-        region["postcode"] = json!(name);
-    }
-    json!([region])
+    // Null for a region that was asked for by its number.
+    let postcode = Some(name).filter(|_| kind == "postcode");
+    json!([{ "regionid": regionid, "shortname": name, "postcode": postcode, "data": periods }])
 }
 
 fn period(play: &Play<'_>, curve: Curve, at: Timestamp, national: bool) -> Value {
     let value = play.number(curve, at, 1.0);
     let end = at.checked_add(STEP).unwrap_or(at);
-    let mut intensity = json!({ "forecast": value, "index": "moderate" });
-    if national {
-        intensity["actual"] = if end <= play.now() { json!(value) } else { Value::Null };
-    }
+    let actual = value.filter(|_| end <= play.now());
+    let intensity = if national {
+        json!({ "forecast": value, "actual": actual, "index": "moderate" })
+    } else {
+        json!({ "forecast": value, "index": "moderate" })
+    };
     json!({ "from": text(at, TIME), "to": text(end, TIME), "intensity": intensity })
 }
 

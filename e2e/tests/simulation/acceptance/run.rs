@@ -57,7 +57,9 @@ impl Run {
     }
 
     pub fn faults(mut self, faults: &[Fault]) -> Self {
-        faults.iter().for_each(|fault| self.agent.add_fault(*fault));
+        for fault in faults {
+            self.agent.add_fault(*fault);
+        }
         self
     }
 

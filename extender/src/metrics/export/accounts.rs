@@ -76,7 +76,9 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder, accounts: &Accounts) -> fm
     })?;
     counter(encoder, &WORKLOAD_EMISSIONS, |series| {
         each_workload(accounts, |[namespace, kind, name], quality, tally| {
-            components(tally, |component, grams| series(&[namespace, kind, name, component, ("quality", quality)], grams))
+            components(tally, |component, grams| {
+                series(&[namespace, kind, name, component, ("quality", quality)], grams)
+            })
         })
     })?;
     gauge(encoder, &WORKLOAD_SCI, |series| {
@@ -106,8 +108,10 @@ fn node_energy(accounts: &Accounts, series: &mut Series<'_>) -> fmt::Result {
     Ok(())
 }
 
-const QUALITIES: [(&str, fn(&Account) -> &Tally); 2] =
-    [("measured", |account| &account.measured), ("modelled", |account| &account.modelled)];
+/// One side of an account, by the name of its quality.
+type Side = (&'static str, fn(&Account) -> &Tally);
+
+const QUALITIES: [Side; 2] = [("measured", |account| &account.measured), ("modelled", |account| &account.modelled)];
 
 fn each_pod(accounts: &Accounts, mut write: impl FnMut([Label<'_>; 2], &str, &Tally) -> fmt::Result) -> fmt::Result {
     for pod in accounts.pods() {

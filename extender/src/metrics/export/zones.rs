@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube_sci_cluster::snapshot::Snapshot;
 use kube_sci_server::metrics::Spec;
+use kube_sci_signals::grid::ZoneState;
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
-use sci_core::intensity::Freshness;
+use sci_core::{forecast::Point, intensity::Freshness};
 
-use super::gauge;
+use super::{Series, gauge};
 
 const INTENSITY: Spec = Spec {
     name: "kube_sci_zone_intensity_grams_per_kwh",
@@ -29,8 +30,18 @@ const CONFIDENCE: Spec = Spec {
     help: "How far the intensity of a grid zone may move a score: 1 fresh, 0 not at all",
 };
 
+const FORECAST: Spec = Spec {
+    name: "kube_sci_zone_forecast_grams_per_kwh",
+    unit: None,
+    labels: &["zone", "horizon", "bound"],
+    help: "Forecast intensity of a grid zone some hours from now, with the bounds that hold the truth nine times of ten",
+};
+
+/// Hours ahead that are exported.
+const HORIZONS: [(&str, i64); 4] = [("1h", 1), ("4h", 4), ("12h", 12), ("24h", 24)];
+
 pub(super) fn specs() -> impl Iterator<Item = (Spec, MetricType)> {
-    [INTENSITY, LINK, CONFIDENCE].into_iter().map(|spec| (spec, MetricType::Gauge))
+    [INTENSITY, LINK, CONFIDENCE, FORECAST].into_iter().map(|spec| (spec, MetricType::Gauge))
 }
 
 pub(super) fn encode(
@@ -49,12 +60,31 @@ pub(super) fn encode(
     gauge(encoder, &LINK, |series| {
         known.iter().try_for_each(|(zone, value)| {
             let reading = value.reading;
-            let labels =
-                [("zone", &**zone), ("source", &*reading.source), ("link", value.link.as_str()), ("quality", reading.quality.as_str())];
+            let labels = [
+                ("zone", &**zone),
+                ("source", &*reading.source),
+                ("link", value.link.as_str()),
+                ("quality", reading.quality.as_str()),
+            ];
             series(&labels, 1.0)
         })
     })?;
     gauge(encoder, &CONFIDENCE, |series| {
         known.iter().try_for_each(|(zone, value)| series(&[("zone", zone)], value.confidence.get()))
-    })
+    })?;
+    gauge(encoder, &FORECAST, |series| snapshot.inhabited_zones().try_for_each(|zone| forecast(zone, now, series)))
+}
+
+fn forecast(zone: &ZoneState, now: Timestamp, series: &mut Series<'_>) -> fmt::Result {
+    let Some(forecast) = &zone.forecast else { return Ok(()) };
+    let name = zone.zone.to_string();
+    for (horizon, hours) in HORIZONS {
+        let at = now + SignedDuration::from_hours(hours);
+        let covers = |point: &&Point| point.start <= at && at < point.start + SignedDuration::from_hours(1);
+        let Some(point) = forecast.forecast.points.iter().find(covers) else { continue };
+        for (bound, value) in [("value", point.value), ("lower", point.lower), ("upper", point.upper)] {
+            series(&[("zone", &*name), ("horizon", horizon), ("bound", bound)], value.get())?;
+        }
+    }
+    Ok(())
 }

@@ -27,11 +27,7 @@ impl Server {
     ///
     /// # Errors
     /// Where the port cannot be had, and once after the server has ended.
-    pub(super) fn ensure(
-        &mut self,
-        address: SocketAddr,
-        service: impl FnOnce() -> Receiver,
-    ) -> Result<(), String> {
+    pub(super) fn ensure(&mut self, address: SocketAddr, service: impl FnOnce() -> Receiver) -> Result<(), String> {
         let ended = self.task.try_join_next().map(|ended| match ended {
             Ok(Ok(())) => "its connections are gone".to_owned(),
             Ok(Err(error)) => error.to_string(),

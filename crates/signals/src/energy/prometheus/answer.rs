@@ -59,8 +59,7 @@ pub enum AnswerError {
 /// # Errors
 /// [`AnswerError`] where it has no result; what was handed over until then is to be forgotten.
 pub fn read<'b>(body: &'b [u8], mut each: impl FnMut(&Series<'_, 'b>)) -> Result<Outcome, AnswerError> {
-    let mut reading =
-        Reading { each: &mut each, labels: Vec::new(), points: Vec::new(), outcome: Outcome::default() };
+    let mut reading = Reading { each: &mut each, labels: Vec::new(), points: Vec::new(), outcome: Outcome::default() };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let unreadable = |error: serde_json::Error| AnswerError::Unreadable(error.to_string());
     let top = Envelope(&mut reading).deserialize(&mut deserializer).map_err(unreadable)?;
@@ -132,8 +131,9 @@ macro_rules! seed {
 }
 
 seed!(Envelope, deserialize_map, Top);
-seed!(Data, deserialize_map, ());
-seed!(AllSeries, deserialize_seq, ());
+// An error has `null` in their place.
+seed!(Data, deserialize_any, ());
+seed!(AllSeries, deserialize_any, ());
 seed!(OneSeries, deserialize_map, ());
 seed!(Metric, deserialize_map, ());
 seed!(Points, deserialize_seq, ());
@@ -174,7 +174,10 @@ impl<'b> Visitor<'b> for Data<'_, '_, 'b> {
         f.write_str("data with a result")
     }
 
-    /// An error has `null`, or nothing.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
     fn visit_map<A: MapAccess<'b>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(key)) = map.next_key()? {
             match key.as_ref() {
@@ -191,6 +194,10 @@ impl<'b> Visitor<'b> for AllSeries<'_, '_, 'b> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of series")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'b>>(self, mut list: A) -> Result<(), A::Error> {

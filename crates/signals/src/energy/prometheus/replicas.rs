@@ -150,12 +150,7 @@ impl Replicas {
 
 impl Collected {
     /// Takes a series of an answer.
-    pub(super) fn take(
-        &mut self,
-        query: &Query,
-        series: &Series<'_, '_>,
-        counts: &mut SampleCounts,
-    ) {
+    pub(super) fn take(&mut self, query: &Query, series: &Series<'_, '_>, counts: &mut SampleCounts) {
         let points = u64::try_from(series.points.len()).unwrap_or(u64::MAX);
         let get = |name: &str| series.labels.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
         let name = get(NAME);

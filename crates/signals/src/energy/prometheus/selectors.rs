@@ -88,20 +88,14 @@ impl Subject {
     /// Anchored at both ends by Prometheus. Colons are of recording rules.
     const fn names(self, exporter: Exporter) -> Option<&'static str> {
         match (self, exporter) {
-            (Self::Nodes, Exporter::Alumet) => {
-                Some("([^:]*_)?(rapl_consumed_energy|nvml_energy_consumption)(_[^:]*)?")
-            }
+            (Self::Nodes, Exporter::Alumet) => Some("([^:]*_)?(rapl_consumed_energy|nvml_energy_consumption)(_[^:]*)?"),
             (Self::Nodes, Exporter::Kepler) => Some(
                 "kepler_node_(cpu_joules_total|cpu_idle_joules_total|cpu_watts|cpu_usage_ratio|gpu_joules_total)|\
                  kepler_platform_watts",
             ),
-            (Self::Nodes, Exporter::KeplerLegacy) => {
-                Some("kepler_node_(package|dram|platform|other|gpu)_joules_total")
-            }
+            (Self::Nodes, Exporter::KeplerLegacy) => Some("kepler_node_(package|dram|platform|other|gpu)_joules_total"),
             (Self::Nodes, Exporter::Scaphandre) => Some("scaph_(socket|domain|host)_energy_microjoules"),
-            (Self::Machines, Exporter::Alumet) => {
-                Some("([^:]*_)?(kernel_cpu_time|estimated_consumed_energy)(_[^:]*)?")
-            }
+            (Self::Machines, Exporter::Alumet) => Some("([^:]*_)?(kernel_cpu_time|estimated_consumed_energy)(_[^:]*)?"),
             (Self::Pods, Exporter::Alumet) => Some("([^:]*_)?(attributed|cpu_percent)(_[^:]*)?"),
             (Self::Pods, Exporter::Kepler) => Some("kepler_pod_(cpu|gpu)_joules_total"),
             (Self::Pods, Exporter::KeplerLegacy) => Some("kepler_container(_dram)?_joules_total"),

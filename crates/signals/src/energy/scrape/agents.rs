@@ -196,8 +196,7 @@ impl Choice {
         let api: Api<DeserializeGuard<AgentPod>> =
             if self.namespace.is_empty() { Api::all(client) } else { Api::namespaced(client, &self.namespace) };
         let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS).fields("status.phase=Running");
-        let config =
-            if self.label_selector.is_empty() { config } else { config.labels(&self.label_selector) };
+        let config = if self.label_selector.is_empty() { config } else { config.labels(&self.label_selector) };
         watcher(api, config).boxed()
     }
 

@@ -41,12 +41,12 @@ pub(super) struct Container {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub(super) struct Port {
     #[serde(deserialize_with = "null_as_default")]
     pub name: String,
-    #[serde(deserialize_with = "null_as_default")]
-    pub container_port: u16,
+    #[serde(rename = "containerPort", deserialize_with = "null_as_default")]
+    pub number: u16,
     #[serde(deserialize_with = "null_as_default")]
     pub protocol: String,
 }
@@ -81,16 +81,14 @@ impl PortChoice {
     /// The port of a pod. Where pods are chosen `by_port`, it must be one of its containers'.
     pub(super) fn of(&self, pod: &AgentPod, by_port: bool) -> Option<u16> {
         let ports = || pod.spec.containers.iter().flat_map(|container| &container.ports).filter(|port| port.is_tcp());
-        let named = |name: &str| ports().find(|port| port.name == name).map(|port| port.container_port);
+        let named = |name: &str| ports().find(|port| port.name == name).map(|port| port.number);
         match self {
-            Self::Number(number) => {
-                (!by_port || ports().any(|port| port.container_port == *number)).then_some(*number)
-            }
+            Self::Number(number) => (!by_port || ports().any(|port| port.number == *number)).then_some(*number),
             Self::Named(name) => named(name),
             Self::Guess(usual) => {
-                let mut all = ports().map(|port| port.container_port);
+                let mut all = ports().map(|port| port.number);
                 let only = all.next().filter(|_| all.next().is_none());
-                let declared = |port: &&u16| ports().any(|declared| declared.container_port == **port);
+                let declared = |port: &&u16| ports().any(|declared| declared.number == **port);
                 let said = || pod.annotation(PORT_ANNOTATION).and_then(|port| port.parse().ok());
                 let sole = || if let [port] = usual.as_slice() { Some(*port) } else { None };
                 let by_name = PORT_NAMES.into_iter().find_map(named);
@@ -174,3 +172,6 @@ impl Resource for AgentPod {
 fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ fn a_point_that_cannot_be_read_is_counted() {
 #[test]
 fn an_error_says_its_reason() {
     let body = r#"{"status":"error","errorType":"execution","error":"too many samples","data":null}"#;
-    assert!(problem(&body.replace(r#","data":null"#, "")).contains("(execution): too many samples"));
+    assert!(problem(body).contains("(execution): too many samples"));
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn what_is_not_asked_for_changes_no_reading() {
 
 #[test]
 fn recording_rules_and_emissions_are_not_asked_for() {
-    for name in ["node:rapl_consumed_energy:rate5m", "cluster:attributed_energy", "kepler_node_cpu_active_joules_total"] {
+    for name in ["node:rapl_consumed_energy:rate5m", "cluster:attributed_energy", "kepler_node_cpu_active_joules_total"]
+    {
         assert!(!selectors().iter().any(|(regex, _)| regex.is_match(name)), "{name}");
     }
 }
@@ -100,7 +101,10 @@ fn matchers_of_the_configuration_are_on_every_selector() {
     let queries = queries(&[Exporter::Scaphandre], &config);
     let range = Duration::from_secs(45);
     let expressions: Vec<_> = queries.iter().map(|query| query.expression(range)).collect();
-    assert_eq!(expressions[0], "{__name__=~\"scaph_(socket|domain|host)_energy_microjoules\",cluster=\"west\"}[45000ms]");
+    assert_eq!(
+        expressions[0],
+        "{__name__=~\"scaph_(socket|domain|host)_energy_microjoules\",cluster=\"west\"}[45000ms]"
+    );
     assert_eq!(
         expressions[1],
         "sum by (__name__, exported_instance, exported_node, instance, job, k8s_node, k8s_node_name, \

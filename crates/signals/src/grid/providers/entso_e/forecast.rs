@@ -94,7 +94,9 @@ mod tests {
 
     fn mix(powers: &[(Fuel, f64)]) -> Mix {
         let mut mix = Mix::default();
-        powers.iter().for_each(|&(fuel, megawatts)| mix.set(fuel, megawatts));
+        for &(fuel, megawatts) in powers {
+            mix.set(fuel, megawatts);
+        }
         mix
     }
 

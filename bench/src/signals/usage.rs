@@ -1,0 +1,77 @@
+//! What processes use, as the system counts it.
+
+use std::{fs, time::Duration};
+
+use anyhow::Context as _;
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeVal,
+};
+
+/// CPU time of this process, in user and system mode.
+///
+/// # Errors
+/// When the system does not say it.
+pub fn cpu_time() -> anyhow::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    Ok(duration(usage.user_time())? + duration(usage.system_time())?)
+}
+
+/// CPU time of the present threads of another process, to the nanosecond.
+///
+/// # Errors
+/// When it has ended.
+pub fn cpu_time_of(process: u32) -> anyhow::Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let nanoseconds = text.split_whitespace().next().context("an empty schedstat")?;
+        sum += Duration::from_nanos(nanoseconds.parse()?);
+    }
+    Ok(sum)
+}
+
+/// Resident memory of this process now.
+///
+/// # Errors
+/// When the system does not say it.
+pub fn resident_mebibytes() -> anyhow::Result<f64> {
+    status("VmRSS:")
+}
+
+/// The most that ever was.
+///
+/// # Errors
+/// As [`resident_mebibytes`].
+pub fn peak_resident_mebibytes() -> anyhow::Result<f64> {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
+    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kibibytes / 1_024.0)
+}
+
+fn duration(time: TimeVal) -> anyhow::Result<Duration> {
+    let whole = Duration::from_secs(u64::try_from(time.tv_sec())?);
+    Ok(whole + Duration::from_micros(u64::try_from(time.tv_usec())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_costs_time_and_memory() {
+        let before = cpu_time().unwrap();
+        let mut text = String::new();
+        while cpu_time().unwrap() < before + Duration::from_millis(20) {
+            text.push_str(&"x".repeat(4_096));
+        }
+        assert!(cpu_time_of(std::process::id()).unwrap() >= Duration::from_millis(20));
+        let (now, peak) = (resident_mebibytes().unwrap(), peak_resident_mebibytes().unwrap());
+        assert!(now > 1.0 && peak >= now * 0.99, "{now} {peak} {}", text.len());
+    }
+}
