@@ -58,6 +58,16 @@ bench-extender: control-plane ## Latency, throughput and memory of the extender 
 	$(CARGO) build --release --locked --package kube-sci-extender --package kube-sci-bench
 	$(RELEASE)/bench-extender --output target/bench/extender.json
 
+.PHONY: bench-signals
+bench-signals: control-plane ## Energy on its way in: parsing, 1,000 agents directly and through Prometheus, the join, decisions
+	$(CARGO) build --release --locked --package kube-sci-bench
+	$(RELEASE)/bench-signals --output target/bench/signals.json
+
+.PHONY: bench-forecast
+bench-forecast: ## The forecast of carbon intensity on recorded traces: DATA=path
+	$(CARGO) build --release --locked --package kube-sci-bench --bin bench-forecast
+	$(RELEASE)/bench-forecast --data "$(DATA)" --output target/bench/forecast.json
+
 .PHONY: fuzz
 fuzz: ## Coverage-guided fuzzing of every parser, a minute each
 	scripts/fuzz 60

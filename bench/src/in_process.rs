@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use kube_sci_cluster::{assess::Model, snapshot::SnapshotHandle};
+use kube_sci_cluster::{assess::Model, index::Index, snapshot::SnapshotHandle};
 use kube_sci_extender::{
     config::{ExtenderConfig, Mode},
     decisions,
@@ -47,8 +47,16 @@ impl Extender {
     /// # Errors
     /// When the benchmark's own objects cannot be read.
     pub fn new(nodes: usize, now: Timestamp) -> anyhow::Result<Self> {
+        Self::over(world::index(nodes, nodes * world::PODS_PER_NODE, now)?, now)
+    }
+
+    /// Whatever the index has.
+    ///
+    /// # Errors
+    /// When the index has nothing new to publish.
+    pub fn over(mut index: Index, now: Timestamp) -> anyhow::Result<Self> {
         let config = ExtenderConfig::default();
-        let snapshot = world::index(nodes, nodes * world::PODS_PER_NODE, now)?.publish(now).context("publish")?;
+        let snapshot = index.publish(now).context("publish")?;
         let model = Model::new(SnapshotHandle::new(snapshot), &config.model());
         let metrics = Arc::new(Metrics::register(&MetricsRegistry::new("bench", "0"), Mode::Enforce));
         let (recorder, task) = decisions::channels(config.decisions.max_candidates, metrics.clone(), None);
@@ -96,7 +104,7 @@ pub fn figures(now: Timestamp) -> anyhow::Result<Vec<Figure>> {
             figures.extend([p50, p99]);
         }
         figures.push(Figure::new(name("allocations"), allocations(nodes)?, "per request"));
-        if let Some(instructions) = instructions(nodes)? {
+        if let Some(instructions) = instructions(nodes, &[])? {
             figures.push(Figure::new(name("instructions"), instructions, "per request"));
         }
     }
@@ -126,22 +134,27 @@ fn allocations(nodes: usize) -> anyhow::Result<f64> {
     String::from_utf8_lossy(&output.stdout).trim().parse().context("read the count of allocations")
 }
 
-/// Counted by valgrind over two runs of unlike length, so that start-up drops out. `None` where it is not installed.
-fn instructions(nodes: usize) -> anyhow::Result<Option<f64>> {
+/// Counted by valgrind over two runs of unlike length, so that start-up drops out, with further `arguments` of
+/// bench-request. `None` where it is not installed.
+///
+/// # Errors
+/// When a run fails.
+pub fn instructions(nodes: usize, arguments: &[&str]) -> anyhow::Result<Option<f64>> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return Ok(None);
     }
     let (few, many) = (20_u32, 120_u32);
-    let fewer = instructions_of(nodes, few)?;
-    let more = instructions_of(nodes, many)?;
+    let fewer = instructions_of(nodes, few, arguments)?;
+    let more = instructions_of(nodes, many, arguments)?;
     Ok(Some((more - fewer) / f64::from(many - few)))
 }
 
-fn instructions_of(nodes: usize, requests: u32) -> anyhow::Result<f64> {
+fn instructions_of(nodes: usize, requests: u32, arguments: &[&str]) -> anyhow::Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(sibling("bench-request")?)
         .args([nodes.to_string(), requests.to_string()])
+        .args(arguments)
         .output()?;
     let report = String::from_utf8_lossy(&output.stderr);
     let line = report.lines().find_map(|line| line.split_once("Collected :"));

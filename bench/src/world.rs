@@ -43,13 +43,18 @@ pub fn node(index: usize) -> anyhow::Result<NodeView> {
 /// # Errors
 /// As [`node`].
 pub fn bound_pod(index: usize, nodes: usize) -> anyhow::Result<PodView> {
+    let (uid, name) = pod_names(index);
     Ok(serde_json::from_value(json!({
-        "metadata": {"name": format!("pod-{index}"), "namespace": "default",
-            "uid": format!("00000000-0000-4000-8000-{index:012x}")},
+        "metadata": {"name": name, "namespace": "default", "uid": uid},
         "spec": {"nodeName": node_name(index % nodes),
             "containers": [{"resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}]},
         "status": {"phase": "Running"},
     }))?)
+}
+
+/// UID and name of a [`bound_pod`].
+pub fn pod_names(index: usize) -> (String, String) {
+    (format!("00000000-0000-4000-8000-{index:012x}"), format!("pod-{index}"))
 }
 
 /// An index that has listed everything.
@@ -57,7 +62,15 @@ pub fn bound_pod(index: usize, nodes: usize) -> anyhow::Result<PodView> {
 /// # Errors
 /// As [`node`].
 pub fn index(nodes: usize, pods: usize, now: Timestamp) -> anyhow::Result<Index> {
-    let mut index = Index::new(&ModelConfig::default())?;
+    index_with(&ModelConfig::default(), nodes, pods, now)
+}
+
+/// The same with a configuration.
+///
+/// # Errors
+/// As [`node`], and where the configuration is refused.
+pub fn index_with(config: &ModelConfig, nodes: usize, pods: usize, now: Timestamp) -> anyhow::Result<Index> {
+    let mut index = Index::new(config)?;
     for kind in ObjectKind::ALL {
         index.begin_list(kind);
     }

@@ -10,9 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use kube_sci_e2e::simulation::{
-    Agent, AgentServer, HardwareClass, Kepler, Program, SimulatedNode, SimulationClock,
-};
+use kube_sci_e2e::simulation::{Agent, AgentServer, HardwareClass, Kepler, Program, SimulatedNode, SimulationClock};
 use kube_sci_signals::energy::{NodeDirectory, NodeFacts, NodeNames};
 use sci_core::quantity::{Cores, Watts};
 use serde_json::{Value, json};

@@ -1,16 +1,11 @@
 //! The single writer with energy: windows of all nodes arrive, time passes, a pod comes.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use kube_sci_cluster::{config::ModelConfig, index::Index};
-use kube_sci_signals::energy::{
-    EnergyAnswer, Exporter, MeterId, NodeJoules, NodeWindow, PodRef, PodWindow, Route,
-};
+use kube_sci_signals::energy::{EnergyAnswer, Exporter, MeterId, NodeJoules, NodeWindow, PodRef, PodWindow, Route};
 use sci_core::quantity::{Joules, Utilization};
 use serde_json::json;
 
@@ -23,7 +18,8 @@ use crate::{
 
 const NODES: usize = 5_000;
 const PODS: usize = NODES * PODS_PER_NODE;
-const WINDOW: Duration = Duration::from_secs(60);
+/// Length of a window.
+pub const WINDOW: Duration = Duration::from_mins(1);
 /// The first one, in which everything is new, is not counted.
 const WINDOWS: u32 = 15;
 const EVENTS: usize = 2_000;
@@ -163,9 +159,4 @@ fn ticks(index: &mut Index, start: Timestamp) -> anyhow::Result<Samples> {
     }
     drop(held);
     Ok(samples)
-}
-
-/// The node as [`window`] names it.
-pub fn name(node: usize) -> Arc<str> {
-    node_name(node).into()
 }

@@ -33,11 +33,13 @@ const PROMETHEUS_WARM_UP: u32 = SCRAPE_CYCLES - PROMETHEUS_CYCLES;
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Route {
     /// The agents' pages.
+    #[command(hide = true)]
     Scrape {
         /// Port of the agents.
         port: u16,
     },
     /// A Prometheus that has scraped them.
+    #[command(hide = true)]
     Prometheus {
         /// Its address.
         url: String,

@@ -180,7 +180,8 @@ impl EnergyBook {
         meters.power = Some(share.metered(window, since));
         meters.silent_since = None;
         self.learning.learn(window, &share, record);
-        self.enter(&share.scaled(unaccounted), record, world, true);
+        // What the exporter only modelled is not measured because an exporter says it.
+        self.enter(&share.scaled(unaccounted), record, world, !window.modelled);
     }
 
     /// Adds a share-out to the accounts.

@@ -232,6 +232,35 @@ fn time_without_a_meter_is_counted_as_modelled_and_never_as_measured() {
     assert_eq!(node.measured.energy(), Joules::ZERO);
 }
 
+#[test]
+fn what_an_exporter_only_modelled_is_not_called_measured() {
+    let mut index = index(&["a"]);
+    hear(&mut index, 0, NodeWindow { modelled: true, ..window("first", "a", 60, 75.0, 0.5, &[]) });
+    let snapshot = index.publish(at(60)).unwrap();
+    assert_eq!(watts(&snapshot, "a"), (75.0, PowerQuality::Estimated));
+    let node = snapshot.accounts().node("a").unwrap().node;
+    assert_eq!(node.measured.energy(), Joules::ZERO);
+    assert!((node.modelled.energy().get() - 4_500.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_pod_that_comes_back_under_its_name_has_one_account() {
+    let mut index = index(&["a"]);
+    index.apply_pod(&pod("db-0", "db", "a", "2"));
+    hear(&mut index, 0, window("first", "a", 60, 100.0, 0.4, &[("db-0", 20.0)]));
+    index.delete_pod(uid("db-0"));
+    index.tick(at(61));
+    let mut again = pod("db-0", "db", "a", "2");
+    again.metadata.uid = Some("uid-again".to_owned());
+    index.apply_pod(&again);
+    let mut later = window("first", "a", 180, 100.0, 0.4, &[("db-0", 20.0)]);
+    later.pods[0].pod.uid = Some("uid-again".into());
+    hear(&mut index, 0, later);
+    let snapshot = index.publish(at(180)).unwrap();
+    let active: Vec<f64> = snapshot.accounts().pods().map(|pod| pod.account.measured.active.get()).collect();
+    assert_eq!(active, [2_400.0]);
+}
+
 fn model(index: &mut Index, now: Timestamp) -> Model {
     Model::new(SnapshotHandle::new(index.publish(now).unwrap()), &config(&settings()))
 }

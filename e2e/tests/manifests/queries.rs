@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{items, read, read_yaml, text};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_millis(500);
 /// As the extender serves its page.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -72,7 +72,7 @@ fn panels() -> Result<Vec<(String, String)>> {
 /// The rule files as Prometheus takes them; the operator's own fields are around that. Groups are evaluated every second.
 fn rule_files() -> Result<Vec<Value>> {
     let files = RULES.iter().map(|file| {
-        let mut groups = read_yaml(file)?["spec"]["groups"].take();
+        let mut groups = read_yaml(file)?.pointer_mut("/spec/groups").context("groups")?.take();
         for group in groups.as_array_mut().context("groups")? {
             group.as_object_mut().context("a group")?.remove("interval");
         }
@@ -87,8 +87,8 @@ async fn parsed(prometheus: &Prometheus, expression: &str) -> Result<Value> {
     let url = format!("{}/api/v1/parse_query", prometheus.url());
     let answer = http.get(url).query(&[("query", expression)]).send().await?;
     let mut answer: Value = serde_json::from_str(&answer.text().await?)?;
-    anyhow::ensure!(answer["status"] == "success", "{expression}: {answer}");
-    Ok(answer["data"].take())
+    anyhow::ensure!(text(&answer, "/status") == "success", "{expression}: {answer}");
+    Ok(answer.pointer_mut("/data").context("data")?.take())
 }
 
 /// Every label that an expression names must be one of the metrics it is about. Returns the metrics' names.
@@ -96,7 +96,7 @@ fn check(tree: &Value, catalog: &BTreeMap<String, BTreeSet<String>>) -> Result<B
     let mut names = BTreeSet::new();
     match tree {
         Value::Array(parts) => {
-            parts.iter().try_for_each(|part| check(part, catalog).map(|found| names.extend(found)))?
+            parts.iter().try_for_each(|part| check(part, catalog).map(|found| names.extend(found)))?;
         }
         Value::Object(fields) => {
             for part in fields.values() {

@@ -48,7 +48,7 @@ async fn a_node_that_draws_more_than_its_table_says_loses() -> Result<()> {
         let (shown, truth) = (energy["power"]["watts"].as_f64().context("watts")?, metered.watts(short)?);
         assert!((shown / truth - 1.0).abs() < 0.01, "{short}: {shown} W, in truth {truth} W");
         assert_eq!(energy["power"]["source"], json!("kepler by prometheus (meters)"));
-        assert_eq!((&energy["power"]["quality"], &energy["provenance"]), (&json!("measured"), &json!("measured")));
+        assert_eq!(energy["power"]["quality"], json!("measured"));
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ const MAPS: Api = Api::ElectricityMaps;
 const WRONG_TOKEN: &str = "mistyped-token-0123456789abcdef";
 /// A question that failed is asked again within half a minute, through a breaker that is open for as long.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(75);
+const POLLS: &str = "kube_sci_grid_source_polls_total";
 /// Questions with a token that was never accepted, before it is left alone.
 const DOUBTS: u64 = 3;
 
@@ -63,15 +64,10 @@ async fn a_wrong_token_is_one_clear_error_and_the_right_one_works_at_once() -> R
     assert!(text.contains("token") && text.contains(&token.display().to_string()), "{text}");
     assert_eq!(source["answeringSince"], Value::Null);
     assert_link(&extender, "DE", &["typical", "annual"]).await?;
-    let polls = [("source", "maps")];
-    eventually(SOON, "several rounds", async || {
-        let rounds = extender.metric("kube_sci_grid_source_polls_total", &polls).await.map_err(|e| e.to_string())?;
-        if rounds >= Some(8.0) { Ok(()) } else { Err(format!("{rounds:?}")) }
-    })
-    .await?;
+    wait_rounds(&extender).await?;
     assert!(api.calls(MAPS) <= DOUBTS, "{} calls: {:?}", api.calls(MAPS), api.questions(MAPS));
     let failed = [("source", "maps"), ("outcome", "failed")];
-    assert!(extender.metric("kube_sci_grid_source_polls_total", &failed).await?.is_some_and(|polls| polls > 0.0));
+    assert!(extender.metric(POLLS, &failed).await?.is_some_and(|polls| polls > 0.0));
     assert_eq!(stage.place(stage.pod_leaning_to("germany", "by-annual-averages")).await?, "france");
     assert_eq!(extender.process().log_text().matches("source has no answer").count(), 1, "said once");
 
@@ -85,25 +81,25 @@ async fn a_wrong_token_is_one_clear_error_and_the_right_one_works_at_once() -> R
 }
 
 #[tokio::test]
-async fn when_the_quota_is_exhausted_the_last_value_goes_on_until_the_api_may_be_asked_again() -> Result<()> {
+async fn when_the_quota_is_exhausted_the_last_value_goes_on_and_the_api_is_left_alone() -> Result<()> {
     let stage = Stage::shared("quota").await?;
     stage.world.create_nodes([stage.node_in("poland", "PL")]).await?;
-    let hour = Duration::from_hours(1);
-    let no_forecast = "  forecast: { enabled: false }\n";
-    let Source { api, config, .. } = Source::new(&stage, &[("PL", 600.0)], hour, no_forecast).await?;
-    api.quota(MAPS, Quota { calls: 1, per: Duration::from_secs(15), retry_after: true, ban: Duration::ZERO });
+    let Source { api, config, .. } = Source::new(&stage, &[("PL", 600.0)], Duration::from_hours(1), "").await?;
+    let quarter = Duration::from_mins(15);
+    api.quota(MAPS, Quota { calls: 1, per: quarter, retry_after: true, ban: Duration::ZERO });
     let (mut extender, _scheduler) = stage.green(&format!("{config}    forecast: false\n")).await?;
 
     let source = wait_source(&extender, |source| source["lastFailure"].is_object()).await?;
     assert_eq!(source["lastFailure"]["kind"], "rate_limited", "{source}");
-    assert!(source["lastSuccess"].is_string() && source["nextAttempt"].is_string(), "{source}");
+    assert!(source["lastSuccess"].is_string(), "{source}");
+    let refused_at: Timestamp = source["lastFailure"]["at"].as_str().context("at")?.parse()?;
+    let next_attempt: Timestamp = source["nextAttempt"].as_str().context("nextAttempt")?.parse()?;
+    let told = quarter - Duration::from_mins(1);
+    assert!(next_attempt >= refused_at + told, "refused at {refused_at}, next attempt at {next_attempt}");
     wait_link(&extender, "PL", "cached", SOON).await?;
-    assert_eq!(api.calls(MAPS), 2, "one answer and one refusal: {:?}", api.questions(MAPS));
     stage.place(stage.pod("p")).await?;
-
-    // The API has the hour that runs; it is asked when the quota allows.
-    api.advance(hour);
-    wait_link(&extender, "PL", "live", NEXT_ATTEMPT).await?;
+    wait_rounds(&extender).await?;
+    assert_eq!(api.calls(MAPS), 2, "one answer and one refusal: {:?}", api.questions(MAPS));
     assert_secret(&mut extender, &[TOKEN]).await
 }
 
@@ -144,6 +140,16 @@ async fn when_the_api_is_down_values_age_into_forecasts_and_recover() -> Result<
 
 fn top_of_the_hour() -> Result<Timestamp> {
     Ok(Timestamp::now().round(TimestampRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc))?)
+}
+
+/// Waits until the source had many occasions to ask.
+async fn wait_rounds(extender: &ExtenderProcess) -> Result<()> {
+    eventually(SOON, "several rounds", async || {
+        let rounds = extender.metric(POLLS, &[("source", "maps")]).await.map_err(|error| error.to_string())?;
+        if rounds >= Some(8.0) { Ok(()) } else { Err(format!("{rounds:?}")) }
+    })
+    .await?;
+    Ok(())
 }
 
 /// Waits until `/v1/quality` says this of the source.

@@ -107,7 +107,8 @@ fn nodes(encoder: &mut DescriptorEncoder, snapshot: &Snapshot, now: Timestamp) -
     })?;
     gauge(encoder, &REFUSED, |series| {
         for reason in REFUSALS {
-            let refused = snapshot.nodes().flat_map(|(_, node)| &node.meters.refused);
+            let unplaced = snapshot.energy_sources().iter().flat_map(|source| &source.unplaced);
+            let refused = snapshot.nodes().flat_map(|(_, node)| &node.meters.refused).chain(unplaced);
             let found = refused.filter(|meter| meter.refusal.as_str() == reason).count();
             series(&[("reason", reason)], u32::try_from(found).map_or(f64::INFINITY, f64::from))?;
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use sci_core::quantity::{GramsCo2e, Joules};
 
-use crate::objects::{PodUid, Workload, WorkloadKey};
+use crate::objects::{Workload, WorkloadKey};
 
 /// An account without a pod for this long is closed.
 const KEEP_SECONDS: i64 = 900;
@@ -77,7 +77,8 @@ pub struct NodeAccount {
 /// All accounts. Immutable once published.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Accounts {
-    pods: FxHashMap<PodUid, PodAccount>,
+    /// By namespace and name: a pod of a `StatefulSet` that comes back goes on where it was.
+    pods: FxHashMap<WorkloadKey, PodAccount>,
     workloads: FxHashMap<WorkloadKey, WorkloadAccount>,
     nodes: FxHashMap<Arc<str>, NodeAccount>,
     other_pods: Account,
@@ -88,7 +89,6 @@ pub struct Accounts {
 /// Whose energy is added.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PodEntry<'a> {
-    pub uid: PodUid,
     pub name: &'a str,
     pub key: WorkloadKey,
     pub workload: &'a Arc<Workload>,
@@ -154,9 +154,10 @@ impl Accounts {
     }
 
     pub(super) fn add_pod(&mut self, entry: &PodEntry<'_>, tally: &Tally, measured: bool, at: Timestamp) {
-        let room = self.pods.len() < self.limit || self.pods.contains_key(&entry.uid);
+        let key = WorkloadKey::of(&entry.workload.namespace, entry.name, None);
+        let room = self.pods.len() < self.limit || self.pods.contains_key(&key);
         if room {
-            let pod = self.pods.entry(entry.uid).or_insert_with(|| PodAccount {
+            let pod = self.pods.entry(key).or_insert_with(|| PodAccount {
                 name: entry.name.into(),
                 workload: Arc::clone(entry.workload),
                 account: Account::default(),
@@ -221,7 +222,7 @@ mod tests {
 
     fn add(accounts: &mut Accounts, name: &str, joules: f64, second: i64) {
         let workload = Arc::new(Workload::of("ns", name, None));
-        let entry = PodEntry { uid: PodUid::new(name), name, key: workload.key(), workload: &workload };
+        let entry = PodEntry { name, key: workload.key(), workload: &workload };
         accounts.add_pod(&entry, &tally(joules), true, at(second));
     }
 

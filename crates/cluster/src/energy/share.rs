@@ -38,7 +38,6 @@ pub(super) struct NodeShare<'a> {
 /// One pod's part.
 #[derive(Debug, Clone)]
 pub(super) struct PodShare<'a> {
-    pub uid: PodUid,
     pub pod: &'a BoundPod,
     pub energy: PodEnergy,
     /// Of the pod's work: memory, where it is told apart.
@@ -94,7 +93,7 @@ impl<'a> NodeShare<'a> {
             if presence == Presence::Departed && claim.is_none() {
                 continue;
             }
-            let row = PodShare::new(uid, pod, claim, presence, record, length);
+            let row = PodShare::new(pod, claim, presence, record, length);
             let work = claim.map(|claim| Work::Measured(scale(claim.energy)));
             uses.push(PodUse { work, reserved: row.reserved });
             rows.push(PodShare { dram: row.dram.map(scale), ..row });
@@ -110,9 +109,9 @@ impl<'a> NodeShare<'a> {
         let utilization = Utilization::of(record.load.requested.cpu, capacity.cpu).unwrap_or(Utilization::IDLE);
         let mut rows = Vec::new();
         let mut uses = Vec::new();
-        for &(uid, pod, presence) in pods.on(record.slot) {
+        for &(_, pod, presence) in pods.on(record.slot) {
             if presence == Presence::Here {
-                let row = PodShare::new(uid, pod, None, presence, record, length);
+                let row = PodShare::new(pod, None, presence, record, length);
                 let used = resources(CpuMillis(pod.part.cpu_millis), MemoryBytes(0)).cpu;
                 let work = Share::of(used.get(), capacity.cpu.get()).map(Work::CpuTime);
                 uses.push(PodUse { work, reserved: row.reserved });
@@ -184,7 +183,6 @@ impl<'a> NodeShare<'a> {
 
 impl<'a> PodShare<'a> {
     fn new(
-        uid: PodUid,
         pod: &'a BoundPod,
         claim: Option<&PodWindow>,
         presence: Presence,
@@ -199,7 +197,6 @@ impl<'a> PodShare<'a> {
         let memory = share(asked.memory.get(), allocatable.memory.get());
         let reserved = if cpu >= memory { cpu } else { memory };
         Self {
-            uid,
             pod,
             energy: PodEnergy::default(),
             dram: claim.and_then(|claim| claim.dram),
@@ -217,7 +214,7 @@ impl<'a> PodShare<'a> {
     }
 
     pub(super) fn entry(&self) -> PodEntry<'_> {
-        PodEntry { uid: self.uid, name: &self.pod.name, key: self.pod.key, workload: &self.pod.workload }
+        PodEntry { name: &self.pod.name, key: self.pod.key, workload: &self.pod.workload }
     }
 }
 

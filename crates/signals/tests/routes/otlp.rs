@@ -128,8 +128,7 @@ async fn too_many_points_leave_a_gap_that_says_so() {
         sum.add(answer);
     }
     assert!(sum.gaps().iter().any(|gap| gap.reason.as_str() == "overflow"), "{:?}", sum.gaps());
-    let (joules, covered) = sum.joules("node-a");
-    assert!(covered <= 0.0 || (joules / covered - 100.0).abs() < 15.0, "what is there is of its own time");
+    assert!(sum.windows("node-a").is_empty(), "two thirds of the time are no window");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use kube_sci_cluster::{
     index::{Index, ObjectKind},
     objects::{NodeView, PodUid, PodView},
 };
+use sci_core::intensity::Series;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// One placement of all pods.
@@ -23,13 +24,22 @@ pub struct Account {
     pub core_hours: f64,
     /// Pods of each node.
     pub pods: BTreeMap<String, usize>,
+    /// Watts of each node with all pods, by its power curve.
+    pub watts: BTreeMap<String, f64>,
 }
 
-/// Adds up the marginal footprints of the pods in the order in which the scheduler bound them.
+/// Adds up the marginal footprints of the pods in the order in which the scheduler bound them; `grid` is what the grid's
+/// APIs say, in place of annual averages.
 ///
 /// Each pod is charged on the node as it was when the pod came: differences of the power curve add up to the power
 /// that the whole placement draws beyond idle, and the first pod of an empty node pays for waking it.
-pub fn settle(config: &ModelConfig, nodes: &[Node], pods: &[Pod], now: Timestamp) -> anyhow::Result<Account> {
+pub fn settle(
+    config: &ModelConfig,
+    grid: &[Series],
+    nodes: &[Node],
+    pods: &[Pod],
+    now: Timestamp,
+) -> anyhow::Result<Account> {
     let mut index = Index::new(config)?;
     for kind in ObjectKind::ALL {
         index.begin_list(kind);
@@ -38,7 +48,7 @@ pub fn settle(config: &ModelConfig, nodes: &[Node], pods: &[Pod], now: Timestamp
     for node in nodes {
         index.apply_node(&view::<_, NodeView>(node)?, now);
     }
-    index.evaluate_zones(now);
+    index.replace_series(0, grid.to_vec(), now);
     let assumptions = Assumptions::new(config.score.assume_for.get());
     let ledger = assumptions.load();
     let options = AssessOptions::new(config);
@@ -60,6 +70,7 @@ pub fn settle(config: &ModelConfig, nodes: &[Node], pods: &[Pod], now: Timestamp
         index.apply_pod(&pod_view);
         snapshot = index.publish(now).context("publish a bound pod")?;
     }
+    account.watts = snapshot.nodes().map(|(_, node)| (node.name.to_string(), node.power().watts.get())).collect();
     Ok(account)
 }
 

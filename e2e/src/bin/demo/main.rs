@@ -3,14 +3,16 @@
 mod account;
 mod run;
 mod scene;
+mod signals;
 mod table;
 
 use std::io::{IsTerminal as _, Write as _};
 
 use clap::Parser;
 
-/// Starts a control plane of its own with twelve simulated nodes, places the same pods with a plain kube-scheduler
-/// and with one that asks kube-sci, and prints what that changed.
+/// Starts a control plane of its own with fourteen simulated nodes and a Prometheus that scrapes agents on five of them,
+/// places the same pods with a plain kube-scheduler and with one that asks kube-sci, and prints what that changed and
+/// where the numbers came from.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "demo", version)]
 pub struct Arguments {

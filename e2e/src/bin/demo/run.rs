@@ -1,6 +1,7 @@
-//! One run: cluster, plain scheduler, green scheduler.
+//! One run: cluster, agents, plain scheduler, green scheduler.
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
@@ -22,6 +23,7 @@ use crate::{
     Arguments,
     account::{Account, settle},
     scene,
+    signals::{self, Signals},
 };
 
 const PLAIN: &str = "plain";
@@ -29,6 +31,10 @@ const GREEN: &str = "green";
 /// The pod whose nodes are ranked in the table.
 const REFERENCE_POD: &str = "/v1/nodes?cpu=1&memory=1Gi";
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(10);
+const MEASURED_WITHIN: Duration = Duration::from_secs(60);
+/// How much more a pod must cost on the thirsty machine than on its twin before the green scheduler begins. In truth it
+/// is about twice as much.
+const TOLD_APART: f64 = 1.4;
 
 /// Everything the table shows.
 #[derive(Debug)]
@@ -41,6 +47,14 @@ pub struct Report {
     pub green: Account,
     /// `GET /v1/explain` of one pod.
     pub explanation: Value,
+    /// `GET /v1/nodes` once the pods run.
+    pub sources: Value,
+    /// `GET /v1/quality` then.
+    pub quality: Value,
+    /// Watts of each node with these pods by the tables alone.
+    pub table_watts: BTreeMap<String, f64>,
+    /// Pages that Prometheus has scraped.
+    pub scrapes: u64,
     /// Weight of the extender in the green scheduler.
     pub weight: u32,
     /// How long the two runs took.
@@ -55,38 +69,71 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     let started = Instant::now();
     let progress = Progress::new();
     let config: ModelConfig = serde_saphyr::from_str(scene::CONFIGURATION).context("read the demo's configuration")?;
+    let truth = signals::truth(config.clone())?;
 
-    progress.say("starting etcd, kube-apiserver, kube-controller-manager and kwok");
-    let plane = ControlPlane::start(Options::default()).await?;
+    progress.say("starting etcd, kube-apiserver, kube-controller-manager, kwok and Prometheus");
+    let (plane, signals) = tokio::join!(ControlPlane::start(Options::default()), Signals::start());
+    let (plane, signals) = (plane?, signals?);
     let world = plane.world();
-    progress.say("adding 12 nodes of three clouds and one site of our own");
+    progress.say("adding 14 nodes of three clouds and two sites of our own, five with an agent that measures");
     world.create_nodes(scene::nodes()).await?;
+    let configuration = [scene::CONFIGURATION, &signals.configuration(plane.folder())?].concat();
+    let options = ExtenderOptions::new(shipped_binary()?, &plane).config_lines(&configuration);
+    let extender = ExtenderProcess::start(&plane, options).await?;
 
     progress.say("placing 60 pods with a plain kube-scheduler");
     let scheduler = plane.start_scheduler(SchedulerOptions::plain(PLAIN)).await?;
-    let plain = place(&world, &config, PLAIN).await?;
+    let pods = deploy(&world, PLAIN).await?;
+    let plain = account(&world, &truth, &pods).await?;
+    world.clear().await?;
     drop(scheduler);
 
+    progress.say("waiting until the meters have told lyon-1 and lyon-2 apart, which are equal by their table");
+    let ranking = measured(&extender).await?;
     progress.say("placing the same 60 pods with kube-scheduler and kube-sci");
-    let options = ExtenderOptions::new(shipped_binary()?, &plane).config_lines(scene::CONFIGURATION);
-    let extender = ExtenderProcess::start(&plane, options).await?;
-    let ranking = extender.get_json(REFERENCE_POD).await?;
     let entry = extender.entry().weight(arguments.weight);
     let _scheduler = plane.start_scheduler(SchedulerOptions::plain(GREEN).extender(entry)).await?;
     let pods = deploy(&world, GREEN).await?;
-    let green = account(&world, &config, &pods).await?;
+    signals.run_pods(&pods);
+    let running_since = Timestamp::now();
+    let green = account(&world, &truth, &pods).await?;
+    let table_watts = account(&world, &config, &pods).await?.watts;
     let explanation = explain(&extender, &pods).await?;
 
-    progress.say("ending the cluster");
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(Report { ranking, plain, green, explanation, weight: arguments.weight, seconds })
+    progress.say("measuring them");
+    let quality = measured_since(&extender, running_since).await?;
+    let sources = extender.get_json(REFERENCE_POD).await?;
+    let (seconds, scrapes) = (started.elapsed().as_secs_f64(), signals.scrapes());
+    let weight = arguments.weight;
+    Ok(Report { ranking, plain, green, explanation, sources, quality, table_watts, scrapes, weight, seconds })
 }
 
-async fn place(world: &World, config: &ModelConfig, scheduler: &str) -> anyhow::Result<Account> {
-    let pods = deploy(world, scheduler).await?;
-    let account = account(world, config, &pods).await?;
-    world.clear().await?;
-    Ok(account)
+/// The ranking, as soon as the meters have shown that one of two equal machines is not like the other.
+async fn measured(extender: &ExtenderProcess) -> anyhow::Result<Value> {
+    let ranking = eventually(MEASURED_WITHIN, "lyon-1 and lyon-2 told apart", async || {
+        let ranking = extender.get_json(REFERENCE_POD).await.map_err(|error| error.to_string())?;
+        let cost = |name: &str| {
+            let mut nodes = ranking.get("nodes").and_then(Value::as_array).into_iter().flatten();
+            let node = nodes.find(|node| node.get("node").and_then(Value::as_str) == Some(name));
+            node.and_then(|node| node.pointer("/gramsPerHour")?.as_f64()).unwrap_or_default()
+        };
+        let (one, two) = (cost("lyon-1"), cost("lyon-2"));
+        if two > TOLD_APART * one { Ok(ranking) } else { Err(format!("{one} and {two} g/h")) }
+    });
+    Ok(ranking.await?)
+}
+
+/// What is known, as soon as every meter that answers has seen a window that began after this instant.
+async fn measured_since(extender: &ExtenderProcess, since: Timestamp) -> anyhow::Result<Value> {
+    let quality = eventually(MEASURED_WITHIN, "new windows of all meters", async || {
+        let quality = extender.get_json("/v1/quality").await.map_err(|error| error.to_string())?;
+        let nodes = quality.get("nodes").and_then(Value::as_array).into_iter().flatten();
+        let starts = nodes.filter_map(|node| node.pointer("/power/meter/windowStart")?.as_str());
+        let begun: Vec<Option<Timestamp>> = starts.map(|start| start.parse().ok()).collect();
+        let new = !begun.is_empty() && begun.iter().all(|start| *start >= Some(since));
+        if new { Ok(quality) } else { Err(format!("{begun:?}")) }
+    });
+    Ok(quality.await?)
 }
 
 async fn deploy(world: &World, scheduler: &str) -> anyhow::Result<Vec<Pod>> {
@@ -101,7 +148,9 @@ async fn deploy(world: &World, scheduler: &str) -> anyhow::Result<Vec<Pod>> {
 
 async fn account(world: &World, config: &ModelConfig, pods: &[Pod]) -> anyhow::Result<Account> {
     let nodes: Api<Node> = Api::all(world.client());
-    settle(config, &nodes.list(&ListParams::default()).await?.items, pods, Timestamp::now())
+    let nodes = nodes.list(&ListParams::default()).await?.items;
+    let now = Timestamp::now();
+    settle(config, &signals::grid_now(now)?, &nodes, pods, now)
 }
 
 /// The explanation of a batch pod, once the extender has seen where it was bound.

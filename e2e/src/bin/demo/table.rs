@@ -16,6 +16,7 @@ pub fn render(report: &Report, colour: bool) -> String {
     let _ = nodes(&mut text, report);
     let _ = totals(&mut text, report, colour);
     let _ = why(&mut text, &report.explanation);
+    let _ = sources(&mut text, report);
     let _ = next(&mut text, report);
     text
 }
@@ -95,11 +96,53 @@ fn why(text: &mut String, explanation: &Value) -> std::fmt::Result {
     Ok(())
 }
 
+fn sources(text: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\nWhere the numbers come from, with the green scheduler's pods running. TABLE is what the node would draw by its\ntable, METER who says what it draws, LINK how the grid's intensity is known.\n"
+    )?;
+    writeln!(
+        text,
+        "{:18} {:>6} {:>6} {:>6}  {:9} {:30} {:>6} {:7} INTENSITY FROM",
+        "NODE", "WATTS", "TABLE", "", "QUALITY", "METER", "g/kWh", "LINK"
+    )?;
+    let empty = Vec::new();
+    for node in report.sources.get("nodes").and_then(Value::as_array).unwrap_or(&empty) {
+        let name = text_at(node, "/node");
+        let (watts, table) = (number_at(node, "/energy/power/watts"), report.table_watts.get(&name).copied());
+        let table = table.unwrap_or(f64::NAN);
+        let quality = text_at(node, "/energy/power/quality");
+        let unlike = if quality == "modelled" { String::new() } else { format!("{:+.0}%", 100.0 * (watts / table - 1.0)) };
+        writeln!(
+            text,
+            "{name:18} {watts:>6.1} {table:>6.1} {unlike:>6}  {quality:9} {:30} {:>6.0} {:7} {}",
+            meter(node, &report.quality),
+            number_at(node, "/intensity/gramsPerKwh"),
+            text_at(node, "/intensity/value/chainLink"),
+            text_at(node, "/intensity/value/source"),
+        )?;
+    }
+    Ok(())
+}
+
+/// Who says what a node draws; a meter that is not believed is named with the reason.
+fn meter(node: &Value, quality: &Value) -> String {
+    if node.pointer("/energy/power/meter").is_some() {
+        return text_at(node, "/energy/power/source");
+    }
+    let mut nodes = quality.get("nodes").and_then(Value::as_array).into_iter().flatten();
+    let known = nodes.find(|known| known.get("node") == node.get("node"));
+    match known.and_then(|known| known.pointer("/refused/0")) {
+        Some(refused) => format!("{} refused: {}", text_at(refused, "/exporter"), text_at(refused, "/reason")),
+        None => "none".to_owned(),
+    }
+}
+
 fn next(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         text,
-        "\nReal kube-scheduler v1.37, weight {} for kube-sci; power is modelled, intensities are annual averages; took {:.0} s.",
-        report.weight, report.seconds
+        "\nReal: kube-scheduler v1.37 with weight {} for kube-sci, Prometheus, which scraped {} pages. Played: the machines, their\nagents' pages and the grid API, so that the truth is known: carbon above is counted by what the machines really draw.\nTook {:.0} s.",
+        report.weight, report.scrapes, report.seconds
     )?;
     writeln!(text, "Look next: make local-cluster (a cluster to play with), docs/concepts/score.md (the formula),")?;
     writeln!(text, "           docs/guides (install it), target/release/demo --weight 3 (as gently as it is shipped)")

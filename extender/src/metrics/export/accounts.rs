@@ -39,6 +39,13 @@ const WORKLOAD_EMISSIONS: Spec = Spec {
     labels: &["namespace", "kind", "workload", "component", "quality"],
     help: "Carbon of all pods of a workload since start in gCO2e, operational and embodied",
 };
+const WORKLOAD_CORES: Spec = Spec {
+    name: "kube_sci_workload_requested_core",
+    unit: Some(Unit::Seconds),
+    labels: &["namespace", "kind", "workload", "quality"],
+    help: "Seconds of requested cores of all pods of a workload since start: what its emissions are divided by for an \
+           SCI over any time",
+};
 const WORKLOAD_SCI: Spec = Spec {
     name: "kube_sci_workload_sci",
     unit: Some(Unit::Grams),
@@ -53,7 +60,7 @@ const SECONDS_PER_HOUR: f64 = 3_600.0;
 const OTHER: &str = "_other";
 
 pub(super) fn specs() -> impl Iterator<Item = (Spec, MetricType)> {
-    let counters = [NODE_ENERGY, POD_ENERGY, POD_EMISSIONS, WORKLOAD_ENERGY, WORKLOAD_EMISSIONS];
+    let counters = [NODE_ENERGY, POD_ENERGY, POD_EMISSIONS, WORKLOAD_ENERGY, WORKLOAD_EMISSIONS, WORKLOAD_CORES];
     counters.into_iter().map(|spec| (spec, MetricType::Counter)).chain([(WORKLOAD_SCI, MetricType::Gauge)])
 }
 
@@ -79,6 +86,11 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder, accounts: &Accounts) -> fm
             components(tally, |component, grams| {
                 series(&[namespace, kind, name, component, ("quality", quality)], grams)
             })
+        })
+    })?;
+    counter(encoder, &WORKLOAD_CORES, |series| {
+        each_workload(accounts, |[namespace, kind, name], quality, tally| {
+            series(&[namespace, kind, name, ("quality", quality)], tally.core_seconds)
         })
     })?;
     gauge(encoder, &WORKLOAD_SCI, |series| {
