@@ -66,7 +66,7 @@ bench-signals: control-plane ## Energy on its way in: parsing, 1,000 agents dire
 .PHONY: bench-forecast
 bench-forecast: ## The forecast of carbon intensity on recorded traces: DATA=path
 	$(CARGO) build --release --locked --package kube-sci-bench --bin bench-forecast
-	$(RELEASE)/bench-forecast --data "$(DATA)" --output target/bench/forecast.json
+	$(RELEASE)/bench-forecast $(if $(DATA),--data "$(DATA)") --output target/bench/forecast.json
 
 .PHONY: fuzz
 fuzz: ## Coverage-guided fuzzing of every parser, a minute each

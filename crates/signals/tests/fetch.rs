@@ -205,6 +205,7 @@ async fn a_wrong_token_is_one_clear_error_and_no_hammering() {
     let text = said[0].as_ref().unwrap_err();
     assert!(text.contains("the token is refused: put a valid one into the token file"), "{text}");
     assert!(text.contains(fixture.token.to_str().unwrap()), "{text}");
+    assert!(said.iter().all(|said| said.as_ref() == Err(text)), "one error, whichever question finds it out: {said:?}");
 
     fixture.server.reset().await;
     let good = header("auth-token", "another-token");

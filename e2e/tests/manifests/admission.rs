@@ -13,9 +13,10 @@ use super::{Installation, items, list_of, text};
 const MONITORING: &str = "monitoring.coreos.com/v1";
 
 /// Agents and what finds them: independent of each other and of all others.
-const ENERGY: [&str; 5] = ["alumet", "kepler", "scaphandre", "energy-scrape", "agent-monitor"];
+const SIGNALS: [&str; 6] =
+    ["alumet", "kepler", "scaphandre", "energy-scrape", "agent-monitor", "carbon-config-map"];
 
-/// Every selection of components on every folder they are made for; those for energy one by one and all together.
+/// Every selection of components on every folder they are made for; those for signals one by one and all together.
 fn installations() -> Vec<Installation> {
     let for_all = ["events", "service-monitor", "prometheus-rules", "grafana-dashboard"];
     let for_second_scheduler = ["filter", "events", "service-monitor", "prometheus-rules", "grafana-dashboard"];
@@ -23,8 +24,8 @@ fn installations() -> Vec<Installation> {
     let second = second.into_iter().flat_map(|folder| selections(folder, &for_second_scheduler));
     let own = selections("manifests/overlays/own-scheduler", &for_all);
     let energy = ["manifests/base", "manifests/overlays/own-scheduler"].into_iter().flat_map(|folder| {
-        let alone = ENERGY.iter().map(|&name| vec![name]);
-        let all = [ENERGY.as_slice(), &for_all].concat();
+        let alone = SIGNALS.iter().map(|&name| vec![name]);
+        let all = [SIGNALS.as_slice(), &for_all].concat();
         alone.chain([all]).map(move |components| Installation { folder, components })
     });
     second.chain(own).chain(energy).collect()

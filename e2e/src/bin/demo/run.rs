@@ -31,7 +31,7 @@ const GREEN: &str = "green";
 /// The pod whose nodes are ranked in the table.
 const REFERENCE_POD: &str = "/v1/nodes?cpu=1&memory=1Gi";
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(10);
-const MEASURED_WITHIN: Duration = Duration::from_secs(60);
+const MEASURED_WITHIN: Duration = Duration::from_mins(1);
 /// How much more a pod must cost on the thirsty machine than on its twin before the green scheduler begins. In truth it
 /// is about twice as much.
 const TOLD_APART: f64 = 1.4;

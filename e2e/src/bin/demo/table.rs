@@ -119,7 +119,7 @@ fn sources(text: &mut String, report: &Report) -> std::fmt::Result {
             meter(node, &report.quality),
             number_at(node, "/intensity/gramsPerKwh"),
             text_at(node, "/intensity/value/chainLink"),
-            text_at(node, "/intensity/value/source"),
+            text_at(node, "/intensity/value/source").split(',').next().unwrap_or_default(),
         )?;
     }
     Ok(())

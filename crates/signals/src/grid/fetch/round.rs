@@ -212,7 +212,9 @@ impl Fetcher {
         let failure = Failure { at: now, kind: problem.kind, text: text.as_str().into() };
         self.status.failed(failure.clone());
         if question.failed(failure, problem.retry, secret, &self.backoff) {
-            round.problem(&question.planned, &text);
+            // A token that was never good is one problem, whichever questions find it out.
+            let never = refused && self.status.last_success.is_none();
+            round.problem(Some(&question.planned).filter(|_| !never), &text);
         }
     }
 
@@ -285,9 +287,15 @@ impl Round {
         self.notes.flagged.extend(answer.flagged);
     }
 
-    /// The same words for several zones are one problem.
-    fn problem(&mut self, asked: &PlannedRequest, text: &str) {
+    /// The same words for several zones are one problem; without a question it is one of the whole source.
+    fn problem(&mut self, asked: Option<&PlannedRequest>, text: &str) {
         let named = self.problems.iter_mut().find(|problem| problem.ends_with(text));
+        let Some(asked) = asked else {
+            if named.is_none() {
+                self.problems.push(text.to_owned());
+            }
+            return;
+        };
         let zone = asked.zones.first().map(|zone| zone.zone.to_string()).unwrap_or_default();
         let purpose = asked.purpose.as_str();
         match named {
