@@ -1,7 +1,7 @@
 //! The extender's answer without a network: time, allocations, instructions.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -19,6 +19,7 @@ use kube_sci_extender::{
     state::{Parts, State},
 };
 use kube_sci_server::metrics::MetricsRegistry;
+use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -150,16 +151,19 @@ pub fn instructions(nodes: usize, arguments: &[&str]) -> anyhow::Result<Option<f
 }
 
 fn instructions_of(nodes: usize, requests: u32, arguments: &[&str]) -> anyhow::Result<f64> {
+    let folder = TempDir::with_prefix("kube-sci-instructions-").context("make a folder for the counts")?;
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(["--tool=callgrind", "--separate-threads=yes"])
+        .arg(format!("--callgrind-out-file={}", folder.path().join("count").display()))
         .arg(sibling("bench-request")?)
         .args([nodes.to_string(), requests.to_string()])
         .args(arguments)
         .output()?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    let line = report.lines().find_map(|line| line.split_once("Collected :"));
-    let (_, count) = line.with_context(|| format!("valgrind counted nothing: {report}"))?;
-    count.trim().parse().context("read the count of instructions")
+    // The first thread answers. How many decisions the recorder's takes up meanwhile is chance.
+    let counted = fs::read_to_string(folder.path().join("count-01"))
+        .with_context(|| format!("valgrind counted nothing: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let total = counted.lines().find_map(|line| line.strip_prefix("totals:")).context("valgrind wrote no total")?;
+    total.trim().parse().context("read the count of instructions")
 }
 
 /// Another program of this package, beside the running one.

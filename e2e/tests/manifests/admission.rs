@@ -13,8 +13,7 @@ use super::{Installation, items, list_of, text};
 const MONITORING: &str = "monitoring.coreos.com/v1";
 
 /// Agents and what finds them: independent of each other and of all others.
-const SIGNALS: [&str; 6] =
-    ["alumet", "kepler", "scaphandre", "energy-scrape", "agent-monitor", "carbon-config-map"];
+const SIGNALS: [&str; 6] = ["alumet", "kepler", "scaphandre", "energy-scrape", "agent-monitor", "carbon-config-map"];
 
 /// Every selection of components on every folder they are made for; those for signals one by one and all together.
 fn installations() -> Vec<Installation> {

@@ -122,7 +122,8 @@ impl MeteredStage {
         let name = self.stage.full(short);
         wait_for(extender, &format!("{name} {quality}"), |report| {
             let node = entry(report, "nodes", "node", &name);
-            (node["power"]["quality"] == quality).then(|| node.clone())
+            let found = node.pointer("/power/quality").is_some_and(|found| found == quality);
+            found.then(|| node.clone())
         })
         .await
     }
@@ -150,11 +151,7 @@ pub fn through(url: &str) -> String {
 }
 
 /// Waits until `/v1/quality` holds what is looked for.
-pub async fn wait_for<T>(
-    extender: &ExtenderProcess,
-    what: &str,
-    look: impl Fn(&Value) -> Option<T>,
-) -> Result<T> {
+pub async fn wait_for<T>(extender: &ExtenderProcess, what: &str, look: impl Fn(&Value) -> Option<T>) -> Result<T> {
     let found = eventually(SOON, what, async || {
         let report = extender.get_json("/v1/quality").await.map_err(|error| error.to_string())?;
         look(&report).ok_or_else(|| report.to_string())
@@ -163,12 +160,7 @@ pub async fn wait_for<T>(
 }
 
 /// Waits until a metric of the extender has this value.
-pub async fn wait_metric(
-    extender: &ExtenderProcess,
-    name: &str,
-    labels: &[(&str, &str)],
-    value: f64,
-) -> Result<()> {
+pub async fn wait_metric(extender: &ExtenderProcess, name: &str, labels: &[(&str, &str)], value: f64) -> Result<()> {
     let found = eventually(SOON, format!("{name}{labels:?} {value}"), async || {
         let seen = extender.metric(name, labels).await.map_err(|error| error.to_string())?;
         if seen.is_some_and(|seen| (seen - value).abs() < 1e-9) { Ok(()) } else { Err(format!("{seen:?}")) }

@@ -24,6 +24,8 @@ use crate::config::HttpConfig;
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(5);
 const IDLE_PER_HOST: usize = 4;
+/// An idle connection keeps a buffer as large as what it read last, and of many servers each is asked rarely.
+const IDLE_PER_HOST_OF_MANY: usize = 0;
 const USER_AGENT: &str = concat!("kube-sci/", env!("CARGO_PKG_VERSION"));
 
 /// Makes the client, and makes it again when the files have changed.
@@ -33,6 +35,7 @@ pub(super) struct Clients {
     proxy: Option<Proxy>,
     /// Whether certificates of the system are needed where no file names any.
     encrypted: bool,
+    idle_per_host: usize,
     current: Mutex<Option<Current>>,
 }
 
@@ -66,15 +69,16 @@ impl Clients {
         let proxy = config.proxy.as_deref().map(Proxy::all).transpose().map_err(refused)?;
         let identity = config.client_certificate_file.clone().zip(config.client_key_file.clone());
         let files = Files { authorities: config.ca_file.clone(), identity };
-        Ok(Self { files, proxy, encrypted, current: Mutex::default() })
+        Ok(Self { files, proxy, encrypted, idle_per_host: IDLE_PER_HOST, current: Mutex::default() })
     }
 
-    /// Without files, for services without encryption or with certificates of the system.
+    /// For many servers without encryption. No connection is kept.
     pub(super) fn plain() -> Self {
-        Self { files: Files::default(), proxy: None, encrypted: false, current: Mutex::default() }
+        let (files, idle_per_host) = (Files::default(), IDLE_PER_HOST_OF_MANY);
+        Self { files, proxy: None, encrypted: false, idle_per_host, current: Mutex::default() }
     }
 
-    /// For services whose certificates are checked against those of this file.
+    /// For many servers whose certificates are checked against those of this file. No connection is kept.
     pub(super) fn trusting(authorities: &Path) -> Self {
         let files = Files { authorities: Some(authorities.to_owned()), identity: None };
         Self { files, ..Self::plain() }
@@ -133,7 +137,7 @@ impl Clients {
             .user_agent(USER_AGENT)
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_max_idle_per_host(self.idle_per_host)
             .no_proxy();
         let client = self.proxy.iter().fold(client, |client, proxy| client.proxy(proxy.clone()));
         client.build().map_err(super::error::transport)

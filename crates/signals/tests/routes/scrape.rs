@@ -229,7 +229,7 @@ async fn a_selector_that_finds_nobody_is_told() {
 }
 
 #[tokio::test]
-async fn one_connection_per_agent_is_kept() {
+async fn an_agent_is_asked_over_one_connection_a_round() {
     let api = ApiServer::start(PODS);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -242,8 +242,13 @@ async fn one_connection_per_agent_is_kept() {
     });
     api.list(&[agent_at("node-a", port)]);
     let mut source = source(&config(BY_LABEL), &api.client, &directory(&["node-a"]));
-    for second in 0..5 {
+    let rounds = 5;
+    for second in 0..rounds {
         assert_eq!(source.poll(at(second)).await.unwrap().partial, None);
     }
-    assert_eq!((connections.recv().await, connections.try_recv().is_err()), (Some(()), true));
+    let mut made = 0;
+    while connections.try_recv().is_ok() {
+        made += 1;
+    }
+    assert!((1..=rounds).contains(&made), "{made} connections for {rounds} rounds");
 }

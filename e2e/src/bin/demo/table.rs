@@ -112,7 +112,8 @@ fn sources(text: &mut String, report: &Report) -> std::fmt::Result {
         let (watts, table) = (number_at(node, "/energy/power/watts"), report.table_watts.get(&name).copied());
         let table = table.unwrap_or(f64::NAN);
         let quality = text_at(node, "/energy/power/quality");
-        let unlike = if quality == "modelled" { String::new() } else { format!("{:+.0}%", 100.0 * (watts / table - 1.0)) };
+        let unlike =
+            if quality == "modelled" { String::new() } else { format!("{:+.0}%", 100.0 * (watts / table - 1.0)) };
         writeln!(
             text,
             "{name:18} {watts:>6.1} {table:>6.1} {unlike:>6}  {quality:9} {:30} {:>6.0} {:7} {}",

@@ -45,11 +45,8 @@ async fn run_agent(metered: &MeteredStage, short: &str) -> Result<()> {
     let mut pod = builder.on_node(&stage.full(short)).build();
     let container = pod.spec.as_mut().and_then(|spec| spec.containers.first_mut()).context("a container")?;
     let container_port = i32::from(metered.pages().port());
-    container.ports = Some(vec![ContainerPort {
-        name: Some("metrics".to_owned()),
-        container_port,
-        ..ContainerPort::default()
-    }]);
+    container.ports =
+        Some(vec![ContainerPort { name: Some("metrics".to_owned()), container_port, ..ContainerPort::default() }]);
     let pods = stage.world.pods();
     pods.create(&PostParams::default(), &pod).await?;
     eventually(SOON, format!("{name} running"), async || {
