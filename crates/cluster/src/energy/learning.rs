@@ -102,10 +102,10 @@ impl WorkloadFactors {
 
     /// The factor on a class of hardware.
     pub fn on(&self, class: &Arc<str>) -> WorkloadFactor {
-        // Nodes of a class mostly share its name: then a look at the pointer will do.
-        let is = |known: &Arc<str>| Arc::ptr_eq(known, class) || known == class;
-        let known = self.by_class.iter().find(|(known, _)| is(known)).map(|(_, factor)| *factor);
-        known.or(self.elsewhere).unwrap_or(WorkloadFactor::EXPECTED)
+        // Nodes of a class mostly share its name: then a look at the pointers will do.
+        let shared = self.by_class.iter().find(|(known, _)| Arc::ptr_eq(known, class));
+        let known = shared.or_else(|| self.by_class.iter().find(|(known, _)| known == class));
+        known.map(|(_, factor)| *factor).or(self.elsewhere).unwrap_or(WorkloadFactor::EXPECTED)
     }
 }
 
