@@ -11,7 +11,6 @@ use kube_sci_cluster::{
     assess::{PodSubject, View, assess},
     objects::{CpuMillis, MemoryBytes, PodUid, Requests},
 };
-use kube_sci_server::http::HttpError;
 use sci_core::node::{PodDemand, ScoreScratch, score};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,7 @@ pub use self::{
     decision::{ExplainError, Explanation, explain},
     terms::NodeTerms,
 };
-use crate::state::State;
+use crate::state::{NotSynced, State};
 
 /// What every answer is made with; changes whenever the same inputs give other numbers.
 pub const FORMULA: &str = "marginal-sci/1";
@@ -57,20 +56,9 @@ pub struct Demand {
     memory_bytes: f64,
 }
 
-/// No ranking can be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nodes and pods are not listed yet, ask again in some seconds")]
-pub struct NotSynced;
-
 impl From<PodDemand> for Demand {
     fn from(demand: PodDemand) -> Self {
         Self { cpu_cores: demand.cpu.get(), memory_bytes: demand.memory.get() }
-    }
-}
-
-impl From<NotSynced> for HttpError {
-    fn from(error: NotSynced) -> Self {
-        Self::new(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 }
 

@@ -18,7 +18,7 @@ pub use self::{
     grid::{GridSourceDocument, ZoneDocument},
     sources::EnergySourceDocument,
 };
-use crate::{explain::NotSynced, state::State};
+use crate::state::{NotSynced, State};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]

@@ -3,6 +3,7 @@
 //! Pure and synchronous. Sums are kept in integers, so the order of events leaves no trace: an index that saw a
 //! thousand changes equals one that was built from the final objects.
 
+mod energy;
 mod nodes;
 mod pods;
 
@@ -16,11 +17,13 @@ use kube_sci_signals::{
 use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::intensity::Series;
 
-pub(crate) use self::pods::{BoundPod, PodsByNode, Presence};
-use self::{nodes::NodeTable, pods::PodTable};
+use self::{
+    energy::{EnergyBook, Update, World},
+    nodes::NodeTable,
+    pods::PodTable,
+};
 use crate::{
     config::{ConfigError, ModelConfig},
-    energy::{EnergyBook, Update, World},
     identity::{RefusedAnnotation, Resolver},
     objects::{DefaultRequests, NamespaceView, NodeView, PodUid, PodView},
     snapshot::{Slot, Snapshot},

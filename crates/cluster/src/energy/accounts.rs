@@ -88,7 +88,7 @@ pub struct Accounts {
 
 /// Whose energy is added.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PodEntry<'a> {
+pub(crate) struct PodEntry<'a> {
     pub name: &'a str,
     pub key: WorkloadKey,
     pub workload: &'a Arc<Workload>,
@@ -153,7 +153,7 @@ impl Accounts {
         &self.other_workloads
     }
 
-    pub(super) fn add_pod(&mut self, entry: &PodEntry<'_>, tally: &Tally, measured: bool, at: Timestamp) {
+    pub(crate) fn add_pod(&mut self, entry: &PodEntry<'_>, tally: &Tally, measured: bool, at: Timestamp) {
         let key = WorkloadKey::of(&entry.workload.namespace, entry.name, None);
         let room = self.pods.len() < self.limit || self.pods.contains_key(&key);
         if room {
@@ -182,7 +182,7 @@ impl Accounts {
         }
     }
 
-    pub(super) fn add_node(
+    pub(crate) fn add_node(
         &mut self,
         name: &Arc<str>,
         node: &Tally,
@@ -197,13 +197,13 @@ impl Accounts {
     }
 
     /// Closes accounts of pods and workloads that have been gone for a while.
-    pub(super) fn close_old(&mut self, now: Timestamp) {
+    pub(crate) fn close_old(&mut self, now: Timestamp) {
         let alive = |last: Timestamp| now.as_second().saturating_sub(last.as_second()) <= KEEP_SECONDS;
         self.pods.retain(|_, pod| alive(pod.last));
         self.workloads.retain(|_, workload| alive(workload.last));
     }
 
-    pub(super) fn remove_node(&mut self, name: &str) {
+    pub(crate) fn remove_node(&mut self, name: &str) {
         self.nodes.remove(name);
     }
 }

@@ -34,7 +34,7 @@ pub struct EnergySourceStatus {
 }
 
 impl EnergySourceStatus {
-    pub(super) fn new(config: &EnergySourceConfig) -> Self {
+    pub(crate) fn new(config: &EnergySourceConfig) -> Self {
         let route = match config {
             EnergySourceConfig { prometheus: Some(_), .. } => Route::Prometheus,
             EnergySourceConfig { otlp: Some(_), .. } => Route::Otlp,
@@ -64,7 +64,7 @@ impl EnergySourceStatus {
         }
     }
 
-    pub(super) fn answered(&mut self, answer: &EnergyAnswer, now: Timestamp) {
+    pub(crate) fn answered(&mut self, answer: &EnergyAnswer, now: Timestamp) {
         if self.problem.take().is_some() || self.since.is_none() {
             self.since = Some(now);
         }
@@ -82,7 +82,7 @@ impl EnergySourceStatus {
         }
     }
 
-    pub(super) fn failed(&mut self, problem: &str, now: Timestamp) {
+    pub(crate) fn failed(&mut self, problem: &str, now: Timestamp) {
         if self.problem.is_none() {
             self.since = Some(now);
         }

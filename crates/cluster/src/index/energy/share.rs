@@ -13,12 +13,9 @@ use sci_core::{
     },
 };
 
-use super::{
-    accounts::{PodEntry, Tally},
-    meters::MeteredPower,
-};
+use super::super::pods::{BoundPod, PodsByNode, Presence};
 use crate::{
-    index::{BoundPod, PodsByNode, Presence},
+    energy::{MeteredPower, PodEntry, PowerQuality, Tally},
     objects::{CpuMillis, MemoryBytes, PodUid, resources},
     snapshot::NodeRecord,
 };
@@ -162,7 +159,7 @@ impl<'a> NodeShare<'a> {
         let pods = self.node.saturating_sub(self.system).saturating_sub(self.unallocated);
         MeteredPower {
             meter: window.meter.clone(),
-            quality: MeteredPower::quality_of(window),
+            quality: PowerQuality::of(window),
             since,
             start: window.start,
             end: window.end,

@@ -11,42 +11,18 @@ use sci_core::{
         Hardware,
         fit::{FitOptions, LearnedCurve, LearnedScale, NodeScale, PowerFit, PowerObservation, learned_hardware},
     },
-    quantity::{Utilization, WallFactor, WorkloadFactor},
-    workload::{Pace, ProfileOptions, WorkloadProfile, WorkloadSample, expected_energy},
+    quantity::{Utilization, WallFactor},
+    workload::{Pace, ProfileOptions, WorkloadSample, expected_energy},
 };
 
 use super::{
-    meters::NodeName,
+    NodeName,
     share::{NodeShare, PodShare},
 };
-use crate::{objects::WorkloadKey, snapshot::NodeRecord};
+use crate::{energy::ProfileTable, snapshot::NodeRecord};
 
-/// A workload that is not seen for this long is forgotten.
-const FORGET_WORKLOADS: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// A curve that no observation has changed is looked at again after this time.
 const FADE_STEP: SignedDuration = SignedDuration::from_hours(1);
-/// Workloads that are remembered; more only where something makes new ones without end.
-const MAX_WORKLOADS: usize = 20_000;
-
-/// What was learned of workloads. Immutable once published.
-#[derive(Debug, Clone, Default)]
-pub struct ProfileTable {
-    profiles: FxHashMap<WorkloadKey, Arc<Remembered>>,
-}
-
-#[derive(Debug, Clone)]
-struct Remembered {
-    profile: WorkloadProfile,
-    factors: WorkloadFactors,
-    last: Timestamp,
-}
-
-/// The factors of one workload as of its last observation, ready for decisions.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct WorkloadFactors {
-    by_class: Vec<(Arc<str>, WorkloadFactor)>,
-    elsewhere: Option<WorkloadFactor>,
-}
 
 /// The state that learns.
 #[derive(Debug)]
@@ -69,44 +45,6 @@ struct Class {
     fit: PowerFit,
     /// Worked out again when something was observed since.
     curve: Option<(LearnedCurve, Timestamp)>,
-}
-
-impl ProfileTable {
-    /// What was learned of one workload.
-    pub fn get(&self, workload: WorkloadKey) -> Option<&WorkloadProfile> {
-        self.profiles.get(&workload).map(|remembered| &remembered.profile)
-    }
-
-    /// Its factors, ready for decisions.
-    pub fn factors(&self, workload: WorkloadKey) -> Option<&WorkloadFactors> {
-        self.profiles.get(&workload).map(|remembered| &remembered.factors)
-    }
-
-    /// Workloads that something was learned of.
-    pub fn len(&self) -> usize {
-        self.profiles.len()
-    }
-
-    /// Nothing was learned of any.
-    pub fn is_empty(&self) -> bool {
-        self.profiles.is_empty()
-    }
-}
-
-impl WorkloadFactors {
-    fn of(profile: &WorkloadProfile, now: Timestamp) -> Self {
-        let by_class = profile.classes(now).map(|known| (known.class, known.factor.ratio)).collect();
-        // No class has an empty name: this is the factor where the workload never ran.
-        Self { by_class, elsewhere: profile.factor("", now).map(|factor| factor.ratio) }
-    }
-
-    /// The factor on a class of hardware.
-    pub fn on(&self, class: &Arc<str>) -> WorkloadFactor {
-        // Nodes of a class mostly share its name: then a look at the pointers will do.
-        let shared = self.by_class.iter().find(|(known, _)| Arc::ptr_eq(known, class));
-        let known = shared.or_else(|| self.by_class.iter().find(|(known, _)| known == class));
-        known.map(|(_, factor)| *factor).or(self.elsewhere).unwrap_or(WorkloadFactor::EXPECTED)
-    }
 }
 
 impl Learning {
@@ -174,17 +112,8 @@ impl Learning {
             return;
         }
         let sample = sample(pod, share, record);
-        let profiles = &mut Arc::make_mut(&mut self.profiles).profiles;
-        if profiles.len() >= MAX_WORKLOADS && !profiles.contains_key(&pod.pod.key) {
-            return;
-        }
-        let known =
-            profiles.entry(pod.pod.key).or_insert_with(|| Arc::new(Remembered::new(self.profile_options, window.end)));
-        let known = Arc::make_mut(known);
-        known.last = window.end;
-        if known.profile.observe(window.end, &record.identity.hardware.class, &sample) {
-            known.factors = WorkloadFactors::of(&known.profile, window.end);
-        }
+        let class = &record.identity.hardware.class;
+        Arc::make_mut(&mut self.profiles).learn(pod.pod.key, self.profile_options, window.end, class, &sample);
     }
 
     /// The hardware of a node by everything that is known.
@@ -200,9 +129,8 @@ impl Learning {
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {
-        let old = |remembered: &Remembered| now.duration_since(remembered.last) > FORGET_WORKLOADS;
-        if self.profiles.profiles.values().any(|remembered| old(remembered)) {
-            Arc::make_mut(&mut self.profiles).profiles.retain(|_, remembered| !old(remembered));
+        if self.profiles.has_old(now) {
+            Arc::make_mut(&mut self.profiles).forget_old(now);
         }
     }
 
@@ -234,11 +162,5 @@ fn sample(pod: &PodShare<'_>, share: &NodeShare<'_>, record: &NodeRecord) -> Wor
         dram: pod.dram,
         cpu: pod.cpu,
         expected: expected_energy(&record.hardware, utilization, requested, cores, pace, share.length),
-    }
-}
-
-impl Remembered {
-    fn new(options: ProfileOptions, now: Timestamp) -> Self {
-        Self { profile: WorkloadProfile::new(options), factors: WorkloadFactors::default(), last: now }
     }
 }
