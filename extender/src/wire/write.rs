@@ -91,7 +91,7 @@ fn write_score(out: &mut Vec<u8>, score: Score) {
 fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     // Looks at every byte, without an early end: that is done for many bytes at a time.
-    let escapes = text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
+    let escapes = text.bytes().fold(false, |found, byte| found || byte < b' ' || byte == b'"' || byte == b'\\');
     if escapes {
         write_escaped(out, text);
     } else {

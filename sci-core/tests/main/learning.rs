@@ -210,8 +210,11 @@ proptest! {
         });
         let before = learned(honest.clone(), 61).curve;
         let after = learned(honest.chain([seen(60, load, lie)]), 61).curve;
+        // Idle power of a strongly bent curve is small and known less well: there a part of full power counts.
+        let full = before.full().get();
         for (before, after) in before.points().iter().zip(after.points()) {
-            prop_assert!((after.get() / before.get() - 1.0).abs() < 0.1, "{before} {after}");
+            let moved = (after.get() - before.get()).abs();
+            prop_assert!(moved < 0.1 * before.get() + 0.03 * full, "{before} {after} of {full} W");
         }
     }
 
