@@ -3,6 +3,7 @@
 //! kube-scheduler reports nothing about its extenders, so what an operator can know is here. Handlers only touch
 //! metrics that were created at start; what is a state and not an event is read at scrape time by [`state`].
 
+mod encode;
 pub mod export;
 pub mod observer;
 mod set;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    energy::{MeteredPower, NodeMeters, PowerQuality},
+    energy::{MeteredPower, NodeMeters},
     snapshot::NodeRecord,
 };
 use kube_sci_signals::energy::{Gap, RefusedMeter};
@@ -178,11 +178,6 @@ impl PowerDocument {
             curve: node.hardware.provenance.as_str(),
             curve_source: node.hardware.source.to_string(),
         }
-    }
-
-    /// As in metrics.
-    pub fn is_modelled(&self) -> bool {
-        self.quality == PowerQuality::Modelled.as_str()
     }
 }
 

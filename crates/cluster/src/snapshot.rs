@@ -15,7 +15,6 @@ use sci_core::{
     node::NodeLoad,
     power::Hardware,
     quantity::{Utilization, Watts},
-    workload::WorkloadProfile,
 };
 
 pub use self::chunked::ChunkedVec;
@@ -177,11 +176,6 @@ impl Snapshot {
     /// All grid zones.
     pub fn zones(&self) -> &ZoneTable {
         &self.zones
-    }
-
-    /// What was learned about a workload's power.
-    pub fn profile(&self, workload: WorkloadKey) -> Option<&WorkloadProfile> {
-        self.profiles.get(workload)
     }
 
     /// The factors of a workload on classes of hardware, if anything was learned of it.

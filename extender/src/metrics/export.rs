@@ -9,13 +9,12 @@ mod zones;
 use std::fmt;
 
 use jiff::Timestamp;
-use kube_sci_cluster::{assess::Model, snapshot::Snapshot};
+use kube_sci_cluster::{assess::Model, energy::EnergySourceStatus, snapshot::Snapshot};
 use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-};
+use kube_sci_signals::energy::Refusal;
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, metrics::MetricType};
+
+use super::encode::{count, flag, gauge};
 
 const POWER: Spec = Spec {
     name: "kube_sci_node_power_watts",
@@ -47,8 +46,6 @@ const SOURCE_UP: Spec = Spec {
     labels: &["source", "state"],
     help: "1 for the present state of a source of energy: ok, partial, failing or waiting",
 };
-
-const REFUSALS: [&str; 6] = ["fake-meter", "too-low", "too-high", "all-idle", "frozen", "unknown-node"];
 
 /// Registers everything that is read from the snapshot.
 pub fn register(registry: &MetricsRegistry, model: &Model, clock: fn() -> Timestamp) {
@@ -106,52 +103,20 @@ fn nodes(encoder: &mut DescriptorEncoder, snapshot: &Snapshot, now: Timestamp) -
         Ok(())
     })?;
     gauge(encoder, &REFUSED, |series| {
-        for reason in REFUSALS {
+        for reason in Refusal::NAMES {
             let unplaced = snapshot.energy_sources().iter().flat_map(|source| &source.unplaced);
             let refused = snapshot.nodes().flat_map(|(_, node)| &node.meters.refused).chain(unplaced);
             let found = refused.filter(|meter| meter.refusal.as_str() == reason).count();
-            series(&[("reason", reason)], u32::try_from(found).map_or(f64::INFINITY, f64::from))?;
+            series(&[("reason", reason)], count(found))?;
         }
         Ok(())
     })?;
     gauge(encoder, &SOURCE_UP, |series| {
         for source in snapshot.energy_sources() {
-            for state in ["ok", "partial", "failing", "waiting"] {
-                let value = f64::from(u8::from(source.state() == state));
-                series(&[("source", &*source.name), ("state", state)], value)?;
+            for state in EnergySourceStatus::STATES {
+                series(&[("source", &*source.name), ("state", state)], flag(source.state() == state))?;
             }
         }
         Ok(())
     })
-}
-
-/// Writes one series of a family.
-type Series<'s> = dyn FnMut(&[(&'static str, &str)], f64) -> fmt::Result + 's;
-
-fn gauge(
-    encoder: &mut DescriptorEncoder,
-    spec: &Spec,
-    write: impl FnOnce(&mut Series<'_>) -> fmt::Result,
-) -> fmt::Result {
-    family(encoder, spec, MetricType::Gauge, write, |value, encoder| ConstGauge::new(value).encode(encoder))
-}
-
-fn counter(
-    encoder: &mut DescriptorEncoder,
-    spec: &Spec,
-    write: impl FnOnce(&mut Series<'_>) -> fmt::Result,
-) -> fmt::Result {
-    family(encoder, spec, MetricType::Counter, write, |value, encoder| ConstCounter::new(value).encode(encoder))
-}
-
-fn family(
-    encoder: &mut DescriptorEncoder,
-    spec: &Spec,
-    kind: MetricType,
-    write: impl FnOnce(&mut Series<'_>) -> fmt::Result,
-    encode: impl Fn(f64, MetricEncoder<'_>) -> fmt::Result,
-) -> fmt::Result {
-    let help = format!("{}.", spec.help);
-    let mut metric = encoder.encode_descriptor(spec.name, &help, spec.unit.as_ref(), kind)?;
-    write(&mut |labels, value| encode(value, metric.encode_family(&labels)?))
 }

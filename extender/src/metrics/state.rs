@@ -18,6 +18,8 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
+use super::encode::{self, count, flag, float};
+
 /// When the scheduler last called. Before its first call: when this was made.
 #[derive(Debug, Clone)]
 pub struct LastCall(Arc<AtomicI64>);
@@ -91,7 +93,7 @@ impl Collector for State {
         };
         plain(&GENERATION, float(snapshot.generation()))?;
         plain(&AGE, now.duration_since(snapshot.published_at()).as_secs_f64())?;
-        plain(&SYNCED, f64::from(u8::from(snapshot.synced())))?;
+        plain(&SYNCED, flag(snapshot.synced()))?;
         plain(&NODES, count(snapshot.node_count()))?;
         plain(&PODS, count(snapshot.pod_count()))?;
         plain(&ASSUMED, count(self.model.assumptions.load().len()))?;
@@ -102,12 +104,10 @@ impl Collector for State {
 }
 
 fn encode_zones(encoder: &mut DescriptorEncoder, snapshot: &Snapshot) -> fmt::Result {
-    let help = format!("{}.", ZONES.help);
-    let mut metric = encoder.encode_descriptor(ZONES.name, &help, None, MetricType::Gauge)?;
-    for (link, zones) in ChainLink::ALL.into_iter().zip(zones_by_link(snapshot)) {
-        ConstGauge::new(count(zones)).encode(metric.encode_family(&[("link", link.as_str())])?)?;
-    }
-    Ok(())
+    encode::gauge(encoder, &ZONES, |series| {
+        let mut links = ChainLink::ALL.into_iter().zip(zones_by_link(snapshot));
+        links.try_for_each(|(link, zones)| series(&[("link", link.as_str())], count(zones)))
+    })
 }
 
 /// Zones that a node stands in, in the order of [`ChainLink::ALL`].
@@ -120,15 +120,6 @@ fn encode_refused(encoder: &mut DescriptorEncoder, refused: u64) -> fmt::Result 
     let help = format!("{}.", UNASSUMED.help);
     let metric = encoder.encode_descriptor(UNASSUMED.name, &help, None, MetricType::Counter)?;
     ConstCounter::new(refused).encode(metric)
-}
-
-fn count(items: usize) -> f64 {
-    u32::try_from(items).map_or(f64::INFINITY, f64::from)
-}
-
-#[allow(clippy::cast_precision_loss)] // a generation beyond 2^53 is centuries away
-fn float(generation: u64) -> f64 {
-    generation as f64
 }
 
 #[cfg(test)]

@@ -37,12 +37,7 @@ pub struct WorkloadFactors {
 }
 
 impl ProfileTable {
-    /// What was learned of one workload.
-    pub fn get(&self, workload: WorkloadKey) -> Option<&WorkloadProfile> {
-        self.profiles.get(&workload).map(|remembered| &remembered.profile)
-    }
-
-    /// Its factors, ready for decisions.
+    /// The factors of one workload, if anything was learned of it.
     pub fn factors(&self, workload: WorkloadKey) -> Option<&WorkloadFactors> {
         self.profiles.get(&workload).map(|remembered| &remembered.factors)
     }
@@ -75,16 +70,6 @@ impl ProfileTable {
     /// Forgets workloads that have not been seen for long.
     pub(crate) fn forget_old(&mut self, now: Timestamp) {
         self.profiles.retain(|_, remembered| !remembered.is_old(now));
-    }
-
-    /// Workloads that something was learned of.
-    pub fn len(&self) -> usize {
-        self.profiles.len()
-    }
-
-    /// Nothing was learned of any.
-    pub fn is_empty(&self) -> bool {
-        self.profiles.is_empty()
     }
 }
 

@@ -54,6 +54,9 @@ impl EnergySourceStatus {
         }
     }
 
+    /// Every state.
+    pub const STATES: [&'static str; 4] = ["ok", "partial", "failing", "waiting"];
+
     /// `ok`, `partial`, `failing`, or `waiting` for the first answer.
     pub fn state(&self) -> &'static str {
         match (&self.problem, &self.partial, self.answered_at) {

@@ -14,7 +14,7 @@ mod choice;
 mod learning;
 mod share;
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube_sci_signals::{
@@ -113,15 +113,14 @@ impl EnergyBook {
     pub(super) fn apply<'r>(
         &mut self,
         source: usize,
-        answer: EnergyAnswer,
+        mut answer: EnergyAnswer,
         world: &World<'_>,
         record: impl Fn(&str) -> Option<&'r NodeRecord>,
     ) -> Vec<NodeName> {
+        let (refused, unplaced) =
+            mem::take(&mut answer.refused).into_iter().partition(|meter| record(&meter.node).is_some());
         if let Some(status) = Arc::make_mut(&mut self.sources).get_mut(source) {
             status.answered(&answer, world.now);
-        }
-        let (refused, unplaced) = answer.refused.into_iter().partition(|meter| record(&meter.node).is_some());
-        if let Some(status) = Arc::make_mut(&mut self.sources).get_mut(source) {
             status.unplaced = unplaced;
         }
         let mut changed = self.refuse(source, refused);

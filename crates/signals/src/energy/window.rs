@@ -291,6 +291,9 @@ impl GapReason {
 }
 
 impl Refusal {
+    /// Every name, as in metrics.
+    pub const NAMES: [&'static str; 6] = ["fake-meter", "too-low", "too-high", "all-idle", "frozen", "unknown-node"];
+
     /// As in metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use kube_sci_cluster::energy::{Account, Accounts, Tally};
 use kube_sci_server::metrics::{Spec, Unit};
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::{Series, counter, gauge};
+use super::super::encode::{Series, counter, gauge};
 
 const NODE_ENERGY: Spec = Spec {
     name: "kube_sci_node_energy",

@@ -6,7 +6,7 @@ use kube_sci_server::metrics::Spec;
 use kube_sci_signals::grid::{BreakerState, StatusHandle};
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::{counter, gauge};
+use super::super::encode::{counter, flag, float, gauge};
 
 const CALLS: Spec =
     Spec { name: "kube_sci_grid_source_calls", unit: None, labels: &["source"], help: "Calls of a grid API" };
@@ -63,13 +63,8 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder, sources: &[StatusHandle]) 
         sources.iter().try_for_each(|source| {
             BreakerState::ALL.into_iter().try_for_each(|state| {
                 let labels = [("source", &*source.name), ("state", state.as_str())];
-                series(&labels, f64::from(u8::from(source.breaker == state)))
+                series(&labels, flag(source.breaker == state))
             })
         })
     })
-}
-
-#[allow(clippy::cast_precision_loss)] // counts beyond 2^53 are centuries away
-fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -9,7 +9,7 @@ use kube_sci_signals::grid::ZoneState;
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 use sci_core::{forecast::Point, intensity::Freshness};
 
-use super::{Series, gauge};
+use super::super::encode::{Series, gauge};
 
 const INTENSITY: Spec = Spec {
     name: "kube_sci_zone_intensity_grams_per_kwh",
