@@ -1,11 +1,14 @@
 //! What processes use, as the system counts it.
 
-use std::{fs, time::Duration};
+use std::{fs, io, time::Duration};
 
 use anyhow::Context as _;
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeVal,
+use nix::{
+    errno::Errno,
+    sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeVal,
+    },
 };
 
 /// CPU time of this process, in user and system mode.
@@ -24,11 +27,20 @@ pub fn cpu_time() -> anyhow::Result<Duration> {
 pub fn cpu_time_of(process: u32) -> anyhow::Result<Duration> {
     let mut sum = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
+            Ok(text) => text,
+            // It has ended since the folder was listed: ENOENT where it is gone, ESRCH where it is just going.
+            Err(error) if has_ended(&error) => continue,
+            Err(error) => return Err(error.into()),
+        };
         let nanoseconds = text.split_whitespace().next().context("an empty schedstat")?;
         sum += Duration::from_nanos(nanoseconds.parse()?);
     }
     Ok(sum)
+}
+
+fn has_ended(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32)
 }
 
 /// Resident memory of this process now.
@@ -62,6 +74,23 @@ fn duration(time: TimeVal) -> anyhow::Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_that_end_meanwhile_do_not_matter() {
+        let process = std::process::id();
+        let ending = std::thread::spawn(|| {
+            for _ in 0..2_000 {
+                std::thread::spawn(|| {}).join().unwrap();
+            }
+        });
+        let mut looks = 0;
+        while !ending.is_finished() {
+            cpu_time_of(process).unwrap();
+            looks += 1;
+        }
+        ending.join().unwrap();
+        assert!(looks > 0);
+    }
 
     #[test]
     fn work_costs_time_and_memory() {
