@@ -1,0 +1,6 @@
+//! Green HPA: carbon-aware scaling for a plain `HorizontalPodAutoscaler`.
+//!
+//! An aggregated API server for `custom.metrics.k8s.io` and `external.metrics.k8s.io`. A `GreenScalingPolicy` says how
+//! much load a replica takes comfortably (T), how much at most (S), and how far carbon may push it from one to the
+//! other; the adapter serves the load times that factor, and the autoscaler does the rest.
+#![warn(missing_docs)]
