@@ -73,8 +73,9 @@ fuzz: ## Coverage-guided fuzzing of every parser, a minute each
 	scripts/fuzz 60
 
 .PHONY: image
-image: ## Build the container image (needs a container engine)
-	docker build --file extender/Containerfile --tag kube-sci/extender:dev .
+image: ## Build the container images (needs a container engine)
+	docker build --file Containerfile --target extender --tag kube-sci/extender:dev .
+	docker build --file Containerfile --target metrics-adapter --tag kube-sci/metrics-adapter:dev .
 
 .PHONY: kind
 kind: image ## A kind cluster with the extender wired into its scheduler (needs a container engine)

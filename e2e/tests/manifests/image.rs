@@ -1,4 +1,4 @@
-//! What can be known about the container image without a container engine.
+//! What can be known about the container images without a container engine.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 
 use super::{read, repository};
 
-const CONTAINERFILE: &str = "extender/Containerfile";
+const CONTAINERFILE: &str = "Containerfile";
+/// Programs that have an image: the target of the build.
+const PROGRAMS: [&str; 2] = ["extender", "metrics-adapter"];
 
 /// Instructions with their arguments; continued lines are joined, comments left out.
 fn instructions() -> Result<Vec<Vec<String>>> {
@@ -50,21 +52,46 @@ fn every_copied_path_exists_and_is_let_into_the_context() -> Result<()> {
 #[test]
 fn base_images_are_pinned_and_the_compiler_is_the_workspaces() -> Result<()> {
     let lines = instructions()?;
-    let bases: Vec<&String> = lines.iter().filter(|line| line[0] == "FROM").map(|line| &line[1]).collect();
+    let stages: Vec<&Vec<String>> = lines.iter().filter(|line| line[0] == "FROM").collect();
+    let own: Vec<&String> = stages.iter().filter_map(|line| line.get(3)).collect();
+    let bases: Vec<&String> = stages.iter().map(|line| &line[1]).filter(|base| !own.contains(base)).collect();
     let toolchain = read("rust-toolchain.toml")?;
     let version = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).context("a channel")?;
     assert_eq!(bases, [&format!("rust:{}-alpine", version.trim_matches('"')), "scratch"]);
     Ok(())
 }
 
-#[test]
-fn the_image_runs_as_the_user_of_the_manifests() -> Result<()> {
+/// The instructions of a stage and of those that it is made from, up to an image from outside.
+fn stage(name: &str) -> Result<Vec<Vec<String>>> {
     let lines = instructions()?;
-    let last_stage = lines.rsplit(|line| line[0] == "FROM").next().context("a stage")?;
-    let user = last_stage.iter().find(|line| line[0] == "USER").context("USER")?;
-    let container = super::read_yaml("manifests/components/extender-container/container.yaml")?;
-    let context = container.pointer("/spec/template/spec/securityContext").context("a security context")?;
-    assert_eq!(user[1], format!("{}:{}", context["runAsUser"], context["runAsGroup"]));
+    let begin = lines.iter().position(|line| line[0] == "FROM" && line.get(3).is_some_and(|stage| stage == name));
+    let Some(begin) = begin else { return Ok(Vec::new()) };
+    let own = lines[begin + 1..].iter().take_while(|line| line[0] != "FROM").cloned();
+    Ok(stage(&lines[begin][1])?.into_iter().chain(own).collect())
+}
+
+#[test]
+fn images_run_their_program_as_the_user_of_the_manifests() -> Result<()> {
+    let containers = [
+        "manifests/components/extender-container/container.yaml",
+        "manifests/components/metrics-adapter/deployment.yaml",
+    ];
+    for (program, container) in PROGRAMS.into_iter().zip(containers) {
+        let lines = stage(program)?;
+        let user = lines.iter().rfind(|line| line[0] == "USER").context("USER")?;
+        let container = super::read_yaml(container)?;
+        let spec = container.pointer("/spec/template/spec").context("a pod")?;
+        let context = &spec["securityContext"];
+        assert_eq!(user[1], format!("{}:{}", context["runAsUser"], context["runAsGroup"]), "{program}");
+        assert_eq!(super::text(spec, "/containers/0/image"), format!("kube-sci/{program}"));
+        let entry = lines.iter().rfind(|line| line[0] == "ENTRYPOINT").context("ENTRYPOINT")?;
+        assert_eq!(entry[1], format!("[\"/kube-sci-{program}\"]"));
+        let exposed: Vec<&String> = lines.iter().filter(|line| line[0] == "EXPOSE").flatten().collect();
+        for port in super::items(spec, "/containers/0/ports") {
+            let number = port["containerPort"].to_string();
+            assert!(exposed.contains(&&number), "{program}: {number} of {exposed:?}");
+        }
+    }
     Ok(())
 }
 
@@ -73,7 +100,7 @@ fn the_image_runs_as_the_user_of_the_manifests() -> Result<()> {
 fn what_is_copied_is_a_workspace_with_a_valid_lock_file() -> Result<()> {
     let place = tempfile::tempdir()?;
     for (source, target) in copied()? {
-        let target = place.path().join(if target == "./" { &source } else { &target });
+        let target = place.path().join(if target == "./" { &source } else { target.trim_start_matches('/') });
         copy(&repository().join(&source), &target).with_context(|| format!("copy {source}"))?;
     }
     for line in instructions()?.iter().filter(|line| line[0] == "RUN" && line[1] == "mkdir") {
@@ -84,9 +111,12 @@ fn what_is_copied_is_a_workspace_with_a_valid_lock_file() -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo).args(arguments).current_dir(place.path()).output()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let tree = ["tree", "--locked", "--offline", "--package=kube-sci-extender", "--depth=0"];
-    let output = Command::new(cargo).args(tree).current_dir(place.path()).output()?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for program in PROGRAMS {
+        let package = format!("--package=kube-sci-{program}");
+        let tree = ["tree", "--locked", "--offline", &package, "--depth=0"];
+        let output = Command::new(&cargo).args(tree).current_dir(place.path()).output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
     Ok(())
 }
 
@@ -106,8 +136,12 @@ fn copy(source: &Path, target: &Path) -> Result<()> {
 
 #[test]
 fn shell_scripts_parse() -> Result<()> {
-    let scripts =
-        ["kind-config/up", "manifests/overlays/own-scheduler/make-certificates", "e2e/tests/manifests/docker"];
+    let scripts = [
+        "kind-config/up",
+        "manifests/overlays/own-scheduler/make-certificates",
+        "manifests/overlays/adapter-mounted-certificate/make-certificate",
+        "e2e/tests/manifests/docker",
+    ];
     for script in scripts {
         let output = Command::new("bash").arg("-n").arg(repository().join(script)).output()?;
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
