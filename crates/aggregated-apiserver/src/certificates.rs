@@ -1,0 +1,77 @@
+//! The certificate that the server shows, and how the aggregator comes to trust it.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// Where the serving certificate comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Serving {
+    /// Files in PEM, for instance of a mounted Secret that cert-manager writes. Read again when they change.
+    Files {
+        /// Certificate with its intermediates.
+        certificate: PathBuf,
+        /// Private key.
+        key: PathBuf,
+    },
+    /// An authority of our own.
+    SelfSigned(SelfSigned),
+}
+
+/// An authority of our own: kept in a Secret that all replicas share, and made known to the aggregator by patching
+/// `spec.caBundle` of the named APIServices, which needs `get` and `patch` on just these.
+#[derive(Clone)]
+pub struct SelfSigned {
+    /// Client of the API server.
+    pub client: kube::Client,
+    /// Namespace of service and Secret.
+    pub namespace: String,
+    /// Service by which the aggregator reaches us: the certificate is made out to `SERVICE.NAMESPACE.svc`.
+    pub service: String,
+    /// Secret that holds the authority.
+    pub secret: String,
+    /// APIServices to patch. One that points to another service is left alone.
+    pub api_services: Vec<String>,
+    /// Life of the authority.
+    pub authority_life: Duration,
+    /// Life of the serving certificate.
+    pub certificate_life: Duration,
+    /// How long a new authority is in the bundles before it signs, and an old one stays after that.
+    pub overlap: Duration,
+    /// Pause between two looks at Secret and APIServices.
+    pub interval: Duration,
+}
+
+impl SelfSigned {
+    /// The usual lives: an authority of a year, certificates of thirty days, an overlap of one hour.
+    pub fn new(
+        client: kube::Client,
+        namespace: impl Into<String>,
+        service: impl Into<String>,
+        api_services: Vec<String>,
+    ) -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        let service = service.into();
+        Self {
+            client,
+            namespace: namespace.into(),
+            secret: format!("{service}-ca"),
+            service,
+            api_services,
+            authority_life: 365 * day,
+            certificate_life: 30 * day,
+            overlap: Duration::from_secs(3600),
+            interval: Duration::from_secs(30),
+        }
+    }
+}
+
+impl fmt::Debug for SelfSigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SelfSigned")
+            .field("namespace", &self.namespace)
+            .field("service", &self.service)
+            .field("secret", &self.secret)
+            .field("api_services", &self.api_services)
+            .finish_non_exhaustive()
+    }
+}
