@@ -16,6 +16,7 @@
 //! | [`power`] | the power curve of a node, learned from meters, and the tables it falls back to |
 //! | [`node`] | marginal footprint of one pod on one node, and the score that follows |
 //! | [`workload`] | what a workload draws on each class of hardware, compared with what its requests let expect |
+//! | [`scaling`] | Green HPA: load times a factor of the intensity, with a floor, damping and reasons; the HPA itself |
 //! | [`region`] | cloud regions: grid zone, coordinates, residency, PUE; annual intensities |
 //!
 //! The crate is pure. It knows no cluster, no network, no file, no environment and no clock: instants are
@@ -30,5 +31,6 @@ pub mod node;
 pub mod power;
 pub mod quantity;
 pub mod region;
+pub mod scaling;
 pub mod sci;
 pub mod workload;
