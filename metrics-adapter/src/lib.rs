@@ -4,3 +4,6 @@
 //! much load a replica takes comfortably (T), how much at most (S), and how far carbon may push it from one to the
 //! other; the adapter serves the load times that factor, and the autoscaler does the rest.
 #![warn(missing_docs)]
+
+pub mod budget;
+pub mod policy;

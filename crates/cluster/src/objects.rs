@@ -54,7 +54,7 @@ pub(crate) fn resources(cpu: CpuMillis, memory: MemoryBytes) -> Resources {
 }
 
 /// The nearest float: exact up to 2^53, which is 9 PB.
-pub(crate) fn float(value: u64) -> f64 {
+pub fn float(value: u64) -> f64 {
     const HALF: f64 = 4_294_967_296.0;
     let high = u32::try_from(value >> 32).unwrap_or(u32::MAX);
     let low = u32::try_from(value & u64::from(u32::MAX)).unwrap_or(u32::MAX);

@@ -1,0 +1,150 @@
+//! What the adapter writes into a policy.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Types of conditions.
+pub mod condition {
+    /// The adapter serves a value.
+    pub const READY: &str = "Ready";
+    /// The load is known and fresh.
+    pub const LOAD_AVAILABLE: &str = "LoadAvailable";
+    /// Carbon intensity is known and fresh. Where it is not, the factor is 1.
+    pub const CARBON_FRESH: &str = "CarbonFresh";
+    /// An autoscaler reads the policy as it is meant.
+    pub const AUTOSCALER_SOUND: &str = "AutoscalerSound";
+    /// The autoscaler has a metric that holds replicas up whatever the carbon does.
+    pub const GUARD_PRESENT: &str = "GuardPresent";
+    /// Carbon asks for fewer replicas at present than the plain load would.
+    pub const THROTTLING: &str = "Throttling";
+    /// Of a budget: how much of it is left.
+    pub const WITHIN_BUDGET: &str = "WithinBudget";
+
+    /// Every condition of a policy, in the order of its status.
+    pub const OF_POLICIES: [&str; 6] =
+        [READY, LOAD_AVAILABLE, CARBON_FRESH, AUTOSCALER_SOUND, GUARD_PRESENT, THROTTLING];
+}
+
+/// Reasons of conditions that more than one place knows.
+pub mod reason {
+    /// The object cannot work as it is written.
+    pub const INVALID: &str = "InvalidSpec";
+    /// Nothing was said yet.
+    pub const PENDING: &str = "Pending";
+}
+
+/// What the adapter sees and does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How it stands.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// All of it in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+    /// The load that was read last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadStatus>,
+    /// The carbon intensity that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<IntensityStatus>,
+    /// What the curve says to it, after windows, budget and hysteresis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub green_factor: Option<f64>,
+    /// The same, not below what the guard allows: what the load is multiplied by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective_factor: Option<f64>,
+    /// What is served as `carbon_adjusted_load`, in the unit of the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjusted_load: Option<f64>,
+    /// What decided the factor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamp: Option<String>,
+    /// Replicas by several rules, before the limits of the autoscaler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<ReplicaStatus>,
+    /// What following carbon saves at present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<SavedStatus>,
+    /// Name of the autoscaler that reads the policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaler: Option<String>,
+    /// What a restarted adapter goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub governor: Option<GovernorStatus>,
+}
+
+/// The load that was read last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadStatus {
+    /// The sum over all replicas.
+    pub value: f64,
+    /// Its unit.
+    pub unit: String,
+    /// Both, for people.
+    pub text: String,
+    /// When it was so.
+    pub at: Time,
+    /// Who said so.
+    pub source: String,
+}
+
+/// The carbon intensity that counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IntensityStatus {
+    /// In gCO2e/kWh; of several zones the mean, weighted by pods.
+    pub grams_per_kwh: f64,
+    /// Names of the zones.
+    pub zone: String,
+    /// Which link of the chain of sources answered.
+    pub link: String,
+    /// How the value came to be.
+    pub quality: String,
+    /// How far it is from the present, in seconds, as of the writing of this status.
+    pub age_seconds: i64,
+}
+
+/// Replicas by several rules, before the limits of the autoscaler.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaStatus {
+    /// As the plain load asks for: load / T.
+    pub plain: u32,
+    /// As the adjusted load asks for.
+    pub green: u32,
+    /// As the guard asks for: load / S.
+    pub floor: u32,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<u32>,
+}
+
+/// What following carbon saves at present. An estimate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedStatus {
+    /// In gCO2e per hour.
+    pub grams_per_hour: f64,
+    /// What the number is worth.
+    pub note: String,
+}
+
+/// What a restarted adapter goes on from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GovernorStatus {
+    /// The factor that holds.
+    pub factor: f64,
+    /// The intensity that it was chosen at, in gCO2e/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<f64>,
+    /// Since when.
+    pub since: Time,
+}
