@@ -18,6 +18,7 @@
 //! | [`Policy`], [`Governor`], [`Decision`] | all of it together, damped, with every reason |
 //! | [`budget`] | a month's grams: how much harder to throttle |
 //! | [`batch`] | work with a deadline: how fast to go now |
+//! | [`hpa`] | the `HorizontalPodAutoscaler` itself, as pure functions |
 //! | [`savings`] | what fewer replicas save, and how sure that is |
 //!
 //! ```
@@ -73,6 +74,7 @@ mod curve;
 mod decision;
 mod governor;
 mod history;
+pub mod hpa;
 mod number;
 mod policy;
 pub mod savings;

@@ -133,7 +133,10 @@ fn decide(before: &GovernorState, policy: &Policy, inputs: &Inputs<'_>) -> Decis
     };
     track.clamp(ClampReason::Shadow, effective);
 
-    let load = inputs.load.and_then(|sample| sample.load(inputs.now, policy.load_stale_after));
+    let load = inputs
+        .load
+        .and_then(|sample| sample.load(inputs.now, policy.load_stale_after))
+        .and_then(|load| policy.thresholds.countable(load));
     let demand = load.map(|load| Demand {
         load,
         adjusted: load * effective,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{GreenFactor, LoadPerReplica, ScalingError, Tolerance};
+use super::{GreenFactor, Load, LoadError, LoadPerReplica, ScalingError, Tolerance};
 
 /// Target T and guard S of a policy, `T * (1 + tolerance) < S`.
 ///
@@ -75,6 +75,18 @@ impl Thresholds {
     /// T/S, the least factor that is served.
     pub fn floor_factor(&self) -> GreenFactor {
         GreenFactor::or_one(self.target.get() / self.guard.get())
+    }
+
+    /// The load, where an autoscaler can count the replicas that it takes.
+    ///
+    /// # Errors
+    /// [`LoadError::TooManyReplicas`].
+    pub fn countable(&self, load: Load) -> Result<Load, LoadError> {
+        let target = self.target.get();
+        if load.get() / target > f64::from(i32::MAX) {
+            return Err(LoadError::TooManyReplicas { value: load.get(), target });
+        }
+        Ok(load)
     }
 }
 

@@ -294,6 +294,15 @@ pub enum LoadError {
         /// What was given.
         value: f64,
     },
+    /// More replicas than an autoscaler can count to. It would not stop at the most there can be, but take this for
+    /// less than nothing, and scale down.
+    #[error("a load of {value} would take more than 2147483647 replicas at {target} each")]
+    TooManyReplicas {
+        /// What was given.
+        value: f64,
+        /// T.
+        target: f64,
+    },
     /// True once, not any more.
     #[error("the load is {} s old, more than {} s are too old", age.as_secs(), stale_after.as_secs())]
     Stale {
@@ -312,6 +321,7 @@ impl LoadError {
             Self::NotFinite => "not_finite",
             Self::Negative { .. } => "negative",
             Self::TooLarge { .. } => "too_large",
+            Self::TooManyReplicas { .. } => "too_many_replicas",
             Self::Stale { .. } => "stale",
         }
     }
