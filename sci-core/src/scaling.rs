@@ -19,6 +19,7 @@
 //! | [`budget`] | a month's grams: how much harder to throttle |
 //! | [`batch`] | work with a deadline: how fast to go now |
 //! | [`hpa`] | the `HorizontalPodAutoscaler` itself, as pure functions |
+//! | [`replay`] | what a policy would have done with loads and intensities of the past |
 //! | [`savings`] | what fewer replicas save, and how sure that is |
 //!
 //! ```
@@ -77,6 +78,7 @@ mod history;
 pub mod hpa;
 mod number;
 mod policy;
+pub mod replay;
 pub mod savings;
 mod thresholds;
 mod unit;
