@@ -1,5 +1,10 @@
 //! Label and field selectors as clients write them in queries.
 
+mod field;
+mod label;
+
+use std::fmt;
+
 /// A parsed label selector: all of its requirements must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LabelSelector {
@@ -14,7 +19,7 @@ pub struct Requirement {
     pub key: String,
     /// How the value is compared.
     pub operator: Operator,
-    /// With what: none for existence, one for comparison, any number for sets.
+    /// With what, in order and without repetition: none for existence, one for comparison, one or more for sets.
     pub values: Vec<String>,
 }
 
@@ -64,10 +69,10 @@ pub struct SelectorError {
 }
 
 impl LabelSelector {
-    /// Parses the text of a `labelSelector` parameter. The empty text selects everything.
+    /// Parses the text of a `labelSelector` parameter: `=`, `==`, `!=`, `in`, `notin`, existence, `!`, `<`, `>`, joined
+    /// by commas. The empty text selects everything.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let _ = text;
-        Ok(Self::default())
+        label::parse(text)
     }
 
     /// True if all requirements hold for the labels that `label` looks up.
@@ -93,5 +98,69 @@ impl Requirement {
         let value = value.and_then(|value| value.parse().ok());
         let bound = self.values.first().and_then(|bound| bound.parse().ok());
         matches!((value, bound), (Some(value), Some(bound)) if holds(value, bound))
+    }
+}
+
+impl FieldSelector {
+    /// Parses the text of a `fieldSelector` parameter: `=`, `==`, `!=`, joined by commas, with `\` before a comma, an
+    /// equals sign or another `\` that belongs to a value. The empty text selects everything.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
+        field::parse(text)
+    }
+
+    /// The value that a field must have, if the selector says so.
+    pub fn exact(&self, field: &str) -> Option<&str> {
+        self.requirements
+            .iter()
+            .find(|requirement| requirement.equal && requirement.field == field)
+            .map(|requirement| requirement.value.as_str())
+    }
+}
+
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, requirement) in self.requirements.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            requirement.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, operator, values } = self;
+        let joined = values.join(",");
+        match (operator, values.len()) {
+            (Operator::In, 1) => write!(f, "{key}={joined}"),
+            (Operator::In, _) => write!(f, "{key} in ({joined})"),
+            (Operator::NotIn, 1) => write!(f, "{key}!={joined}"),
+            (Operator::NotIn, _) => write!(f, "{key} notin ({joined})"),
+            (Operator::Exists, _) => f.write_str(key),
+            (Operator::DoesNotExist, _) => write!(f, "!{key}"),
+            (Operator::GreaterThan, _) => write!(f, "{key}>{joined}"),
+            (Operator::LessThan, _) => write!(f, "{key}<{joined}"),
+        }
+    }
+}
+
+impl fmt::Display for FieldSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, requirement) in self.requirements.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            let sign = if requirement.equal { "=" } else { "!=" };
+            write!(f, "{}{sign}{}", requirement.field, field::escape(&requirement.value))?;
+        }
+        Ok(())
+    }
+}
+
+impl SelectorError {
+    fn new(position: usize, message: impl Into<String>) -> Self {
+        Self { position, message: message.into() }
     }
 }
