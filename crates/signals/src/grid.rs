@@ -64,6 +64,8 @@ pub struct Answer {
     pub refused: Vec<RowProblem>,
     /// Rows that were left out, all of them.
     pub refused_rows: usize,
+    /// Of these, the rows that are only dated too far ahead: a file that does not change may be worth another look.
+    pub early_rows: usize,
     /// What was taken but looks odd, the first few of it.
     pub flagged: Vec<RowProblem>,
     /// Why there is no answer to some of the questions; only what was not said before.

@@ -40,6 +40,25 @@ async fn a_file_speaks_when_its_content_changes_and_only_then() {
 }
 
 #[tokio::test]
+async fn what_lies_too_far_ahead_is_read_when_its_time_has_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grid.csv");
+    fs::write(&path, csv(100) + "DE,2026-01-31T18:00:00Z,200\n").unwrap();
+    let mut source = source(&path);
+    let early = source.poll(noon()).await.unwrap().unwrap();
+    assert_eq!((early.refused_rows, early.early_rows), (1, 1));
+    let mut now = noon();
+    let mut heard = Vec::new();
+    for _ in 0..6 * 60 {
+        now += std::time::Duration::from_mins(1);
+        heard.extend(source.poll(now).await.unwrap().map(|answer| (now, answer.refused_rows)));
+    }
+    let (last, refused) = *heard.last().unwrap();
+    assert_eq!((last, refused), ("2026-01-31T16:00:00Z".parse().unwrap(), 0), "{heard:?}");
+    assert_eq!(heard.len(), 4, "once an hour, and not at all once nothing waits");
+}
+
+#[tokio::test]
 async fn a_mounted_config_map_is_followed_through_its_link() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -66,9 +85,9 @@ async fn a_broken_file_is_named_with_its_line_until_it_is_repaired() {
         let error = source.poll(noon()).await.unwrap_err();
         assert!(matches!(error, SourceError::Malformed { line: 2, .. }), "{look}: {error}");
     }
-    let slot = "{\"start\":\"2026-01-31T12:00:00Z\",\"durationSeconds\":3600,\"value\":5}";
+    let slot = "{\"start\":\"2026-01-31T12:00:00Z\",\"durationSeconds\":3600,\"value\":50}";
     fs::write(&path, format!("[{{\"zone\":\"DE\",\"slots\":[{slot}]}}]")).unwrap();
-    assert_eq!(value(source.poll(noon()).await.unwrap()), 5.0);
+    assert_eq!(value(source.poll(noon()).await.unwrap()), 50.0);
 }
 
 #[tokio::test]

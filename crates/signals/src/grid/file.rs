@@ -19,6 +19,8 @@ use super::{
 };
 use crate::config::{FileSourceConfig, GridConfig};
 
+/// When a file that speaks of too far a future is read again, though it did not change.
+const AGAIN: Duration = Duration::from_hours(1);
 /// Ten years of hours in ten zones fit.
 const MAX_BYTES: u64 = 32 << 20;
 
@@ -41,6 +43,14 @@ struct Seen {
     hash: u64,
     /// Why it could not be used, if so: it is told until the file changes.
     problem: Option<RowProblem>,
+    /// When it was read, if some of its rows, or all, may only have been dated too far ahead.
+    again: Option<Timestamp>,
+}
+
+impl Seen {
+    fn is_current(&self, hash: u64, now: Timestamp) -> bool {
+        self.hash == hash && self.again.is_none_or(|read| now.duration_since(read).unsigned_abs() < AGAIN)
+    }
 }
 
 impl FileSource {
@@ -88,13 +98,14 @@ impl FileSource {
     async fn read_if_changed(&mut self, now: Timestamp) -> Result<Option<Answer>, SourceError> {
         let content = read_limited(&self.path).await.inspect_err(|_| self.seen = None)?;
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&content);
-        if let Some(seen) = self.seen.as_ref().filter(|seen| seen.hash == hash) {
+        if let Some(seen) = self.seen.as_ref().filter(|seen| seen.is_current(hash, now)) {
             return seen.problem.clone().map_or(Ok(None), |problem| Err(self.malformed(problem)));
         }
         let json = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         let parse = if json { parse_json } else { parse_csv };
         let parsed = parse(&content, &self.context, now);
-        self.seen = Some(Seen { hash, problem: parsed.as_ref().err().cloned() });
+        let again = parsed.as_ref().map_or(true, |answer| answer.early_rows > 0).then_some(now);
+        self.seen = Some(Seen { hash, problem: parsed.as_ref().err().cloned(), again });
         parsed.map(Some).map_err(|problem| self.malformed(problem))
     }
 

@@ -1,5 +1,5 @@
-//! From text to series. Text that cannot be read is refused as a whole; a row that cannot be meant is left out, and
-//! its line is named.
+//! From text to series. Text that cannot be read is refused as a whole; a row that cannot be meant, by the checks that
+//! every provider's value passes, is left out, and its line is named.
 
 mod csv;
 mod json;
@@ -13,12 +13,8 @@ use sci_core::{
 };
 
 pub use self::{csv::parse_csv, json::parse_json};
-use super::Answer;
+use super::{Answer, providers::sanity};
 
-/// More than a forecast reaches; a date beyond is a mistake of the year or of the unit.
-const MAX_FUTURE: Duration = Duration::from_hours(32 * 24);
-/// No slot of an intensity series is longer than a year.
-const MAX_SLOT: Duration = Duration::from_hours(366 * 24);
 /// The gap to the next row gives a slot its length, but not beyond this: what follows is a hole.
 const MAX_DERIVED_SLOT: Duration = Duration::from_hours(24);
 /// Length of a lone row that names none.
@@ -49,13 +45,23 @@ pub struct RowProblem {
     pub problem: String,
 }
 
-/// One value, read but not checked against its neighbours.
+/// One value as it was read.
 #[derive(Debug, Clone)]
 struct Row {
     line: u64,
     zone: Zone,
     signal: Signal,
     quality: Quality,
+    start: Timestamp,
+    duration: Option<Duration>,
+    /// In gCO2e/kWh.
+    value: f64,
+}
+
+/// A value that can be meant, not checked against its neighbours yet.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    line: u64,
     start: Timestamp,
     duration: Option<Duration>,
     value: GramsPerKwh,
@@ -72,19 +78,32 @@ struct Key {
 /// Rows on their way to series.
 #[derive(Debug, Default)]
 struct Rows {
-    by_series: BTreeMap<Key, Vec<Row>>,
+    by_series: BTreeMap<Key, Vec<Taken>>,
     refused: Vec<RowProblem>,
     left_out: usize,
+    /// Of those left out, how many are only dated too far ahead.
+    early: usize,
 }
 
 impl Rows {
     fn add(&mut self, row: Result<Row, RowProblem>, now: Timestamp) {
-        match row.and_then(|row| plausible(row, now)) {
-            Ok(row) => {
-                let key = Key { zone: row.zone.clone(), signal: row.signal, quality: row.quality };
-                self.by_series.entry(key).or_default().push(row);
+        let row = match row {
+            Ok(row) => row,
+            Err(problem) => return self.refuse(problem),
+        };
+        let Row { line, zone, signal, quality, start, duration, value } = row;
+        let early = sanity::is_early(start, quality, now);
+        let checked = sanity::slot_of(start, duration, quality, now)
+            .and_then(|()| sanity::value(value, signal, sanity::Mean::of(&zone)));
+        match checked {
+            Ok(value) => {
+                let taken = Taken { line, start, duration, value };
+                self.by_series.entry(Key { zone, signal, quality }).or_default().push(taken);
             }
-            Err(problem) => self.refuse(problem),
+            Err(problem) => {
+                self.early += usize::from(early);
+                self.refuse(RowProblem { line, problem });
+            }
         }
     }
 
@@ -107,11 +126,12 @@ impl Rows {
             let none = RowProblem { line: 1, problem: "add at least one row with a value".to_owned() };
             return Err(self.refused.into_iter().next().unwrap_or(none));
         }
-        Ok(Answer { series, refused: self.refused, refused_rows: self.left_out, ..Answer::default() })
+        let Self { refused, left_out, early, .. } = self;
+        Ok(Answer { series, refused, refused_rows: left_out, early_rows: early, ..Answer::default() })
     }
 
     /// Orders rows, gives each its length, leaves out those that overlap the one ahead.
-    fn slots(&mut self, mut rows: Vec<Row>) -> Vec<Slot> {
+    fn slots(&mut self, mut rows: Vec<Taken>) -> Vec<Slot> {
         rows.sort_by_key(|row| row.start);
         let mut slots: Vec<Slot> = Vec::with_capacity(rows.len());
         let starts: Vec<Timestamp> = rows.iter().map(|row| row.start).collect();
@@ -132,26 +152,9 @@ impl Rows {
     }
 }
 
-/// Refuses dates and lengths that cannot be meant.
-fn plausible(row: Row, now: Timestamp) -> Result<Row, RowProblem> {
-    let problem = |problem: &str| Err(RowProblem { line: row.line, problem: problem.to_owned() });
-    if between(now, row.start) > MAX_FUTURE {
-        return problem("correct the start: it lies more than a month in the future");
-    }
-    match row.duration {
-        Some(duration) if duration.is_zero() => problem("make the duration longer than zero"),
-        Some(duration) if duration > MAX_SLOT => problem("make the duration a year or less"),
-        _ => Ok(row),
-    }
-}
-
 /// From `earlier` to `later`, or nothing.
 fn between(earlier: Timestamp, later: Timestamp) -> Duration {
     later.duration_since(earlier).try_into().unwrap_or(Duration::ZERO)
-}
-
-fn intensity(line: u64, value: f64) -> Result<GramsPerKwh, RowProblem> {
-    GramsPerKwh::new(value).map_err(|error| RowProblem { line, problem: error.to_string() })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sci_core::{
-    intensity::{Scope, Signal, SignalKind, Zone},
+    intensity::{Quality, Scope, Signal, SignalKind, Zone},
     quantity::GramsPerKwh,
     region,
 };
@@ -36,6 +36,9 @@ const MAX_AHEAD: Duration = Duration::from_hours(2);
 const MAX_FORECAST: Duration = Duration::from_hours(10 * 24);
 /// Grids are told by the day at least.
 const MAX_SLOT: Duration = Duration::from_hours(24);
+/// What is usual speaks of the year at most, and is not published more than a month ahead.
+const USUAL_SLOT: Duration = Duration::from_hours(366 * 24);
+const USUAL_AHEAD: Duration = Duration::from_hours(32 * 24);
 
 /// The annual mean that values of one zone are held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,13 +86,57 @@ pub fn value(number: f64, signal: Signal, mean: Option<Mean>) -> Result<GramsPer
 /// # Errors
 /// One sentence part for an operator.
 pub fn slot(start: Timestamp, duration: Option<Duration>, purpose: Purpose, now: Timestamp) -> Result<(), String> {
-    let ahead = if purpose == Purpose::Forecast { MAX_FORECAST } else { MAX_AHEAD };
-    if Duration::try_from(start.duration_since(now)).is_ok_and(|until| until > ahead) {
+    check_slot(start, duration, if purpose == Purpose::Forecast { FORECAST } else { OBSERVED }, now)
+}
+
+/// The same by the quality of the value, where nobody asked for it: only a forecast speaks of hours to come, and only
+/// what is usual of more than a day.
+///
+/// # Errors
+/// One sentence part for an operator.
+pub fn slot_of(start: Timestamp, duration: Option<Duration>, quality: Quality, now: Timestamp) -> Result<(), String> {
+    let problem = match check_slot(start, duration, bounds(quality), now) {
+        Ok(()) => return Ok(()),
+        Err(problem) => problem,
+    };
+    let advance = bounds(quality) == OBSERVED && check_slot(start, duration, FORECAST, now).is_ok();
+    Err(if advance { format!("{problem}: a value said in advance has the quality forecast") } else { problem })
+}
+
+/// Whether a start lies so far ahead that a value of this quality cannot be meant yet.
+pub fn is_early(start: Timestamp, quality: Quality, now: Timestamp) -> bool {
+    Duration::try_from(start.duration_since(now)).is_ok_and(|until| until > bounds(quality).ahead)
+}
+
+/// How far ahead a slot may begin and how long it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    ahead: Duration,
+    length: Duration,
+    length_text: &'static str,
+}
+
+const OBSERVED: Bounds = Bounds { ahead: MAX_AHEAD, length: MAX_SLOT, length_text: "a day" };
+const FORECAST: Bounds = Bounds { ahead: MAX_FORECAST, ..OBSERVED };
+const USUAL_BOUNDS: Bounds = Bounds { ahead: USUAL_AHEAD, length: USUAL_SLOT, length_text: "a year" };
+
+const fn bounds(quality: Quality) -> Bounds {
+    match quality {
+        Quality::Measured | Quality::Estimated | Quality::Modelled => OBSERVED,
+        Quality::Forecast => FORECAST,
+        Quality::Typical | Quality::Annual | Quality::Default => USUAL_BOUNDS,
+    }
+}
+
+fn check_slot(start: Timestamp, duration: Option<Duration>, bounds: Bounds, now: Timestamp) -> Result<(), String> {
+    if Duration::try_from(start.duration_since(now)).is_ok_and(|until| until > bounds.ahead) {
         return Err(format!("the start {start} lies too far in the future"));
     }
     match duration {
         Some(duration) if duration.is_zero() => Err(format!("the slot at {start} has no length")),
-        Some(duration) if duration > MAX_SLOT => Err(format!("the slot at {start} is longer than a day")),
+        Some(duration) if duration > bounds.length => {
+            Err(format!("the slot at {start} is longer than {}", bounds.length_text))
+        }
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use jiff::Timestamp;
 use sci_core::intensity::{Quality, Scope, SignalKind, Zone};
 
-use super::{Answer, ParseContext, Row, RowProblem, Rows, intensity};
+use super::{Answer, ParseContext, Row, RowProblem, Rows};
 use crate::config::TextDuration;
 
 /// Columns by name; the second name is that of common open data sets.
@@ -86,7 +86,7 @@ impl Columns {
                 duration(text).ok_or_else(|| problem(format!("write {text:?} as a duration like 1h, or in seconds")))
             })
             .transpose()?;
-        Ok(Row { line, zone, signal, quality, start, duration, value: intensity(line, value)? })
+        Ok(Row { line, zone, signal, quality, start, duration, value })
     }
 }
 

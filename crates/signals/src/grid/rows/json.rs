@@ -7,7 +7,7 @@ use sci_core::intensity::{Quality, Scope, SignalKind, Zone};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, ParseContext, Row, RowProblem, Rows, intensity};
+use super::{Answer, ParseContext, Row, RowProblem, Rows};
 
 /// The one unit that is accepted: a file in another one must say so and be refused.
 const UNIT: &str = "gCO2eq/kWh";
@@ -82,7 +82,7 @@ fn row(slot: &str, line: u64, series: &SeriesText<'_>, zone: &Zone, context: &Pa
         quality: series.quality.unwrap_or(context.quality),
         start,
         duration: duration_seconds.map(Duration::from_secs),
-        value: intensity(line, value)?,
+        value,
     })
 }
 

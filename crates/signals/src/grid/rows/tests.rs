@@ -69,7 +69,7 @@ fn optional_columns_are_used() {
 
 #[test]
 fn a_gap_does_not_stretch_a_slot_beyond_a_day() {
-    let answer = csv("zone,start,value\nDE,2026-01-01T00:00:00Z,1\nDE,2026-01-31T00:00:00Z,2\n").unwrap();
+    let answer = csv("zone,start,value\nDE,2026-01-01T00:00:00Z,100\nDE,2026-01-31T00:00:00Z,200\n").unwrap();
     assert_eq!(slots(&answer)[0].2, 86_400);
 }
 
@@ -95,10 +95,62 @@ fn rows_that_cannot_be_meant_are_left_out_by_line() {
     assert_eq!(answer.refused_rows, 9);
 }
 
+/// What is wrong with a row, read as CSV and as JSON.
+fn problems(start: &str, value: &str, quality: &str) -> [Option<String>; 2] {
+    let good = "2026-01-31T00:00:00Z";
+    let rows = format!("zone,start,value,quality\nDE,{good},400,measured\nDE,{start},{value},{quality}\n");
+    let series = |start: &str, value: &str, quality: &str| {
+        format!(r#"{{"zone":"DE","quality":"{quality}","slots":[{{"start":"{start}","value":{value}}}]}}"#)
+    };
+    let series = format!("[{},\n{}]", series(good, "400", "measured"), series(start, value, quality));
+    [csv(&rows), json(&series)].map(|answer| {
+        let answer = answer.unwrap();
+        assert_eq!(answer.refused.len(), answer.refused_rows);
+        answer.refused.into_iter().next().map(|problem| problem.problem)
+    })
+}
+
+#[test]
+fn rows_pass_the_checks_of_providers() {
+    let (hour, then) = ("2026-01-31T06:00:00Z", "the start 2026-01-31T15:00:00Z lies too far in the future");
+    let advance = format!("{then}: a value said in advance has the quality forecast");
+    for (start, value, quality, expected) in [
+        (hour, "371", "measured", None),
+        // Kilograms, milligrams, unknown written as 0, and a zone that was never like this.
+        (hour, "0.371", "measured", Some("a thousandfold of the value would be usual for the zone: correct the unit")),
+        (hour, "371000", "estimated", Some("a thousandth of the value would be usual for the zone: correct the unit")),
+        (hour, "0", "measured", Some("a grid of 0 g/kWh over life cycles does not exist, it stands for unknown")),
+        (hour, "2", "forecast", Some("2 g/kWh is less than a 20th of the zone's annual mean")),
+        // Nobody can measure an hour to come.
+        ("2026-01-31T13:59:00Z", "400", "measured", None),
+        ("2026-01-31T15:00:00Z", "400", "measured", Some(&*advance)),
+        ("2026-01-31T15:00:00Z", "400", "forecast", None),
+        ("2026-02-09T12:00:00Z", "400", "forecast", None),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(problems(start, value, quality), [expected.clone(), expected], "{start} {value} {quality}");
+    }
+    for quality in ["measured", "forecast", "typical"] {
+        let [csv, json] = problems("2027-01-31T00:00:00Z", "400", quality);
+        assert_eq!(
+            (csv.as_deref(), json.is_some()),
+            (Some("the start 2027-01-31T00:00:00Z lies too far in the future"), true)
+        );
+    }
+}
+
+#[test]
+fn what_is_usual_may_last_a_year() {
+    let rows =
+        |quality: &str| format!("zone,start,value,duration,quality\nDE,2026-01-01T00:00:00Z,400,8760h,{quality}\n");
+    assert_eq!(slots(&csv(&rows("annual")).unwrap())[0].2, 8_760 * 3_600);
+    assert!(csv(&rows("measured")).unwrap_err().problem.contains("longer than a day"));
+}
+
 #[test]
 fn many_problems_are_counted_and_the_first_are_named() {
     let bad: String = (0..100).map(|_| "DE,2026-01-31T00:00:00Z,-1\n").collect();
-    let answer = csv(&format!("zone,start,value\nDE,2026-01-31T00:00:00Z,1\n{bad}")).unwrap();
+    let answer = csv(&format!("zone,start,value\nDE,2026-01-31T00:00:00Z,100\n{bad}")).unwrap();
     assert_eq!((answer.refused.len(), answer.refused_rows), (MAX_NAMED, 100));
 }
 
