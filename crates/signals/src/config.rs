@@ -6,7 +6,6 @@ mod error;
 mod grid;
 mod http;
 
-pub(crate) use self::grid::GridSourceKind;
 pub use self::{
     duration::{DurationError, TextDuration},
     energy::{EnergyConfig, EnergySourceConfig, ExporterConfig, OtlpConfig, PrometheusConfig, ScrapeConfig},
@@ -17,3 +16,4 @@ pub use self::{
     },
     http::{BasicAuthConfig, HttpConfig},
 };
+pub(crate) use self::{grid::GridSourceKind, http::header};

@@ -36,7 +36,7 @@ use self::{
     clients::Clients,
     entities::Entities,
 };
-use crate::config::HttpConfig;
+use crate::config::{HttpConfig, header};
 
 /// An answered question is shared with those who asked it meanwhile, and not longer.
 const FLIGHT: Duration = Duration::from_secs(1);
@@ -80,6 +80,7 @@ pub struct HttpService {
 struct Inner {
     /// Requests name the path below it; without it they name the whole address.
     base: Option<Url>,
+    headers: HeaderMap,
     configured: Configured,
     shown: Shown,
     clients: Clients,
@@ -111,24 +112,32 @@ impl HttpService {
     pub fn with_limits(config: &HttpConfig, limits: HttpLimits) -> Result<Self, HttpError> {
         let base = request::address(&config.url)?;
         let clients = Clients::new(config, base.scheme() == "https")?;
-        Ok(Self::build(Some(base), Configured::new(config), clients, limits))
+        let headers = config.headers.iter().filter_map(|(name, text)| header(name, text)).collect();
+        Ok(Self::build(Some(base), headers, Configured::new(config), clients, limits))
     }
 
     /// Many addresses, none of which is trusted with a secret. Requests name whole addresses.
     pub fn anywhere(limits: HttpLimits) -> Self {
-        Self::build(None, Configured::None, Clients::plain(), limits)
+        Self::build(None, HeaderMap::new(), Configured::None, Clients::plain(), limits)
     }
 
     /// As [`anywhere`](Self::anywhere), over TLS: certificates are checked against those of a PEM file.
     pub fn anywhere_trusting(authorities: &Path, limits: HttpLimits) -> Self {
-        Self::build(None, Configured::None, Clients::trusting(authorities), limits)
+        Self::build(None, HeaderMap::new(), Configured::None, Clients::trusting(authorities), limits)
     }
 
-    fn build(base: Option<Url>, configured: Configured, clients: Clients, limits: HttpLimits) -> Self {
+    fn build(
+        base: Option<Url>,
+        headers: HeaderMap,
+        configured: Configured,
+        clients: Clients,
+        limits: HttpLimits,
+    ) -> Self {
         let flights = Cache::builder().max_capacity(MAX_FLIGHTS).time_to_live(FLIGHT).build();
         let permits = Semaphore::new(limits.concurrency.max(1));
         let (shown, entities) = (Shown::default(), Entities::default());
-        Self { inner: Arc::new(Inner { base, configured, shown, clients, limits, permits, entities, flights }) }
+        let inner = Inner { base, headers, configured, shown, clients, limits, permits, entities, flights };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Asks, and shows what the configuration says. Every status is an answer; see [`Response::status`].
@@ -202,7 +211,7 @@ impl Inner {
         credential: Option<&Credential>,
     ) -> Result<Response, HttpErrorKind> {
         let client = self.clients.get()?;
-        let mut asked = request.build(&client, url);
+        let mut asked = request.build(&client, url).headers(self.headers.clone());
         let known = match key {
             Some(key) => self.entities.get(key).await,
             None => None,

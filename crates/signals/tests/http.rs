@@ -65,6 +65,20 @@ async fn user_name_and_password_are_sent_as_basic() {
 }
 
 #[tokio::test]
+async fn headers_of_the_configuration_go_with_every_request() {
+    let server = MockServer::start().await;
+    let shown = header("x-scope-orgid", "team-a");
+    Mock::given(shown).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let headers = [("X-Scope-OrgID".to_owned(), "team-a".to_owned())].into();
+    let service = HttpService::new(&HttpConfig { headers, ..config(&server) }).unwrap();
+    let form = Request::post_form("/api/v1/query", vec![("query".to_owned(), "up".to_owned())]);
+    assert!(service.get(&Request::get("/")).await.unwrap().is_success());
+    assert!(service.get_once(&form).await.unwrap().is_success());
+    let credential = Credential::Bearer(Secret::new("secret-1"));
+    assert!(service.get_as(&Request::get("/other"), Some(&credential)).await.unwrap().is_success());
+}
+
+#[tokio::test]
 async fn a_credential_goes_where_the_api_wants_it() {
     let server = MockServer::start().await;
     let ok = ResponseTemplate::new(200);

@@ -1,11 +1,30 @@
 //! How an outside service is reached.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
+use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, TextDuration, value};
+
+/// Headers that are set where they belong, or hold a secret.
+const OWN_HEADERS: [&str; 14] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "proxy-authorization",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+];
 
 /// How an outside service is reached. Secrets are files, read again when they change; the configuration holds none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +38,10 @@ pub struct HttpConfig {
     /// User name and password.
     #[serde(default)]
     pub basic_auth: Option<BasicAuthConfig>,
+    /// Further headers of every request, such as `X-Scope-OrgID` with the tenant of a Mimir. Secrets belong into
+    /// files, not here.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// File with the PEM certificates that the server's is checked against. Unset: those of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -53,6 +76,7 @@ impl HttpConfig {
             url: url.into(),
             bearer_token_file: None,
             basic_auth: None,
+            headers: BTreeMap::new(),
             ca_file: None,
             client_certificate_file: None,
             client_key_file: None,
@@ -81,11 +105,26 @@ impl HttpConfig {
         if self.bearer_token_file.is_some() && self.basic_auth.is_some() {
             return Err(value(field, "use either bearerTokenFile or basicAuth"));
         }
+        for (name, text) in &self.headers {
+            if header(name, text).is_none() {
+                return Err(value(&format!("{field}.headers.{name}"), "write name and value as HTTP has them"));
+            }
+            if OWN_HEADERS.contains(&name.to_lowercase().as_str()) {
+                let problem =
+                    "leave it out: this header is set here; secrets go into tokenFile, bearerTokenFile or basicAuth";
+                return Err(value(&format!("{field}.headers.{name}"), problem));
+            }
+        }
         if self.client_certificate_file.is_some() != self.client_key_file.is_some() {
             return Err(value(field, "give clientCertificateFile and clientKeyFile together"));
         }
         Ok(())
     }
+}
+
+/// A header of the configuration; `None` where it cannot be one.
+pub(crate) fn header(name: &str, text: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((name.parse().ok()?, HeaderValue::from_str(text).ok().filter(|value| !value.is_empty())?))
 }
 
 const fn default_timeout() -> TextDuration {
