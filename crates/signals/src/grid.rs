@@ -26,7 +26,7 @@ use sci_core::intensity::Series;
 pub use self::{
     chain::Grid,
     demand::{DemandedZone, ZoneDemand},
-    fetch::{Fetcher, FetcherOptions},
+    fetch::{Allowance, Fetcher, FetcherOptions},
     file::FileSource,
     history::{HistoryFile, LearnedHistory},
     rows::{ParseContext, RowProblem, parse_csv, parse_json},

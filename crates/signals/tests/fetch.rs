@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use kube_sci_signals::grid::{
-    BreakerState, DemandedZone,
+    Allowance, BreakerState, DemandedZone, FetcherOptions,
     providers::{Auth, CallLimit},
 };
 use wiremock::{
@@ -104,6 +104,45 @@ async fn the_quota_is_kept_and_no_zone_starves() {
     assert!(status.calls.made >= 10, "most of the quota is used: {:?}", status.calls);
     let oldest = status.questions.iter().map(|question| question.last_success.unwrap()).min().unwrap();
     assert!(fixture.now.duration_since(oldest).unsigned_abs() <= Duration::from_hours(2), "{status:?}");
+}
+
+#[tokio::test]
+async fn sources_of_one_token_have_one_quota() {
+    let allowance = Allowance::default();
+    let with = |calls| {
+        let allowance = allowance.clone();
+        move |options: &mut FetcherOptions| {
+            (options.calls_per_hour, options.allowance) = (Some(calls), allowance);
+        }
+    };
+    let mut first = Fixture::new(&["A", "B", "C", "D"], Numbers::default(), with(10)).await;
+    let mut second = Fixture::new(&["E", "F", "G", "H"], Numbers::default(), with(6)).await;
+    first.answers(number(100.0)).await;
+    second.answers(number(100.0)).await;
+    let mut made = [0, 0];
+    for _ in 0..60 * 60 {
+        first.run(seconds(1)).await;
+        second.run(seconds(1)).await;
+        made = [&first, &second].map(|fixture| fixture.status().calls.made);
+    }
+    assert!(made.iter().all(|&calls| calls > 0), "none starves: {made:?}");
+    assert_eq!(made.iter().sum::<u64>(), 6, "the smaller number holds for both together: {made:?}");
+    assert_eq!([&first, &second].map(|fixture| fixture.status().calls.left), [Some(0), Some(0)]);
+}
+
+#[tokio::test]
+async fn logins_have_a_limit_of_their_own_and_count_as_calls() {
+    const LOGINS: &[CallLimit] = &[CallLimit { calls: 2, per: Duration::from_hours(2), ban: Duration::ZERO }];
+    let provider = Numbers { auth: Auth::Session, login: true, login_limits: LOGINS, ..Numbers::default() };
+    let mut fixture = Fixture::new(&["DE"], provider, |options| options.calls_per_hour = Some(20)).await;
+    let session = ResponseTemplate::new(200).set_body_string("a-session-token");
+    Mock::given(path("/login")).respond_with(session).mount(&fixture.server).await;
+    fixture.answers(number(100.0)).await;
+    fixture.run(Duration::from_mins(100)).await;
+    let asked = fixture.asked().await;
+    // Sessions last half an hour: the second login comes at the pace of one an hour, a third one not at all.
+    assert_eq!(asked.iter().filter(|path| *path == "/login").count(), 2, "{asked:?}");
+    assert_eq!(fixture.status().calls.made, u64::try_from(asked.len()).unwrap());
 }
 
 #[tokio::test]

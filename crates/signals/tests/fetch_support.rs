@@ -1,6 +1,11 @@
 //! A provider of one number per zone, and a server that answers for it.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube_sci_signals::{
@@ -22,12 +27,13 @@ use wiremock::MockServer;
 pub struct Numbers {
     pub auth: Auth,
     pub limits: &'static [CallLimit],
+    pub login_limits: &'static [CallLimit],
     pub login: bool,
 }
 
 impl Default for Numbers {
     fn default() -> Self {
-        Self { auth: Auth::Header { name: "auth-token" }, limits: &[], login: false }
+        Self { auth: Auth::Header { name: "auth-token" }, limits: &[], login_limits: &[], login: false }
     }
 }
 
@@ -48,6 +54,10 @@ impl Provider for Numbers {
 
     fn limits(&self) -> &'static [CallLimit] {
         self.limits
+    }
+
+    fn login_limits(&self) -> &'static [CallLimit] {
+        self.login_limits
     }
 
     fn login(&self) -> Option<PlannedRequest> {
@@ -125,13 +135,23 @@ pub struct Fixture {
 
 impl Fixture {
     pub async fn new(zones: &[&str], provider: Numbers, change: impl FnOnce(&mut FetcherOptions)) -> Self {
+        Self::reached(zones, provider, |http, _| http, change).await
+    }
+
+    /// With another way to reach the server, given the file with the token.
+    pub async fn reached(
+        zones: &[&str],
+        provider: Numbers,
+        http: impl FnOnce(HttpConfig, &Path) -> HttpConfig,
+        change: impl FnOnce(&mut FetcherOptions),
+    ) -> Self {
         let server = MockServer::start().await;
         let folder = tempfile::tempdir().unwrap();
         let token = folder.path().join("token");
         fs::write(&token, "top-secret-token").unwrap();
         let demand = ZoneDemand::default();
         demand.set(zones.iter().map(|name| DemandedZone::new(zone(name))));
-        let http = HttpService::new(&HttpConfig::new(server.uri())).unwrap();
+        let http = HttpService::new(&http(HttpConfig::new(server.uri()), &token)).unwrap();
         let mut options = FetcherOptions::new("numbers", "test");
         options.token = Some(SecretFile::new(&token));
         options.seed = 1;

@@ -1,12 +1,14 @@
 //! What a configuration of grid sources may say, and what becomes of it.
 
-use std::fs;
+use std::{fs, path::PathBuf, time::Duration};
 
+use jiff::Timestamp;
 use kube_sci_signals::{
     config::GridConfig,
     grid::{self, Grid, ZoneDemand},
 };
 use serde_json::{Value, json};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 fn read(value: Value) -> GridConfig {
     serde_json::from_value(value).unwrap()
@@ -74,6 +76,14 @@ fn a_mistake_is_named_with_its_place() {
         (with(json!({ "http": { "url": "api.example" } })), "grid.sources[0].http.url: begin it with http://"),
         (with(json!({ "http": { "url": "http://a?token=b" } })), "grid.sources[0].http.url: leave out the query"),
         (with(json!({ "http": { "url": "http://a", "timeout": "26s" } })), "grid.sources[0].http.timeout: make it 25s"),
+        (
+            with(json!({ "http": { "url": "http://a", "headers": { "Authorization": "b" } } })),
+            "grid.sources[0].http.headers.Authorization: leave it out",
+        ),
+        (
+            with(json!({ "http": { "url": "http://a", "headers": { "X-Tenant": "a\nb" } } })),
+            "grid.sources[0].http.headers.X-Tenant: write name and value as HTTP has them",
+        ),
         (with(json!({ "http": { "url": "http://a", "proxy": "b" } })), "grid.sources[0].http.proxy: write it as"),
         (json!({ "sources": [em, em] }), "grid.sources[1].name: give every source a name of its own"),
         (json!({ "sources": [{ "name": "wt", "wattTime": {} }] }), "grid.sources[0].basicAuth: give user name and"),
@@ -114,4 +124,33 @@ async fn a_file_among_the_sources_goes_by_their_name() {
     let status = sources[0].status().unwrap();
     assert_eq!((&*status.load().name, status.load().kind), ("ours", "file"));
     assert!(status.load().last_success.is_some());
+}
+
+#[tokio::test]
+async fn sources_that_name_one_token_file_share_its_quota() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
+    let folder = tempfile::tempdir().unwrap();
+    let token = |name: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, "top-secret-token").unwrap();
+        path
+    };
+    let source = |name: &str, token: PathBuf| json!({ "name": name, "electricityMaps": {}, "tokenFile": token, "callsPerHour": 2, "http": { "url": server.uri() } });
+    let asked = async |second: PathBuf| {
+        let config =
+            read(json!({ "sources": [source("a", token("one")), source("b", second)], "zones": ["DE", "FR"] }));
+        let learned = Grid::new(&config).learned().clone();
+        let mut sources = grid::sources(&config, &ZoneDemand::default(), &learned, None).unwrap();
+        let before = server.received_requests().await.unwrap().len();
+        for minute in 0..60 {
+            let now = "2026-01-31T12:00:00Z".parse::<Timestamp>().unwrap() + Duration::from_mins(minute);
+            for source in &mut sources {
+                let _ = source.poll(now).await;
+            }
+        }
+        server.received_requests().await.unwrap().len() - before
+    };
+    assert_eq!(asked(token("one")).await, 2);
+    assert_eq!(asked(token("two")).await, 4);
 }

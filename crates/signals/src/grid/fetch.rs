@@ -29,7 +29,8 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::intensity::Zone;
 
-use self::{backoff::Backoff, breaker::Breaker, question::Question, quota::Quota, round::Rest, token::Token};
+pub use self::quota::Allowance;
+use self::{backoff::Backoff, breaker::Breaker, question::Question, round::Rest, token::Token};
 use super::{
     Answer, IntensitySource, SourceError, SourceStatus, StatusHandle, ZoneDemand,
     demand::DemandedZone,
@@ -61,6 +62,8 @@ pub struct FetcherOptions {
     pub further: Vec<Zone>,
     /// Calls per hour beside what the publisher allows.
     pub calls_per_hour: Option<u32>,
+    /// What the token is good for; shared with other sources of the same token.
+    pub allowance: Allowance,
     /// No question is asked more often.
     pub period: Duration,
     /// Whether forecasts, and values to learn them from, are wanted.
@@ -78,7 +81,6 @@ pub struct Fetcher {
     options: FetcherOptions,
     questions: Vec<Question>,
     token: Token,
-    quotas: Vec<Quota>,
     breaker: Breaker,
     backoff: Backoff,
     /// Until when the service wants no question at all.
@@ -99,6 +101,7 @@ impl FetcherOptions {
             ids: Vec::new(),
             further: Vec::new(),
             calls_per_hour: None,
+            allowance: Allowance::default(),
             period: Duration::ZERO,
             forecast: true,
             seed: RandomState::new().hash_one(name),
@@ -112,10 +115,11 @@ impl Fetcher {
         let (base, max) = BACKOFF;
         let own = options.calls_per_hour.map(|calls| (calls, Duration::from_hours(1)));
         let publisher = provider.limits().iter().map(|&CallLimit { calls, per, .. }| (calls, per));
+        own.into_iter().chain(publisher).for_each(|(calls, per)| options.allowance.limit(calls, per));
+        provider.login_limits().iter().for_each(|limit| options.allowance.limit_logins(limit.calls, limit.per));
         let status = SourceStatus::new(&options.name, options.kind);
         Self {
             token: Token::new(options.token.clone(), &http),
-            quotas: own.into_iter().chain(publisher).map(|(calls, per)| Quota::new(calls, per)).collect(),
             backoff: Backoff { base, max, seed: options.seed },
             handle: StatusHandle::new(status.clone()),
             status,

@@ -93,6 +93,11 @@ pub trait Provider: Debug + Send + Sync {
         &[]
     }
 
+    /// What the publisher allows of logins alone.
+    fn login_limits(&self) -> &'static [CallLimit] {
+        &[]
+    }
+
     /// How to get a session token; `None` where the configured token is sent with every question.
     fn login(&self) -> Option<PlannedRequest> {
         None

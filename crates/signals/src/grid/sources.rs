@@ -1,12 +1,13 @@
 //! From the configuration to sources.
 
-use std::{str::FromStr, sync::Arc};
+use std::{path::PathBuf, str::FromStr, sync::Arc};
 
 use kube::Client;
+use rustc_hash::FxHashMap;
 use sci_core::intensity::Zone;
 
 use super::{
-    Fetcher, FetcherOptions, FileSource, HistoryFile, IntensitySource, LearnedHistory, ZoneDemand,
+    Allowance, Fetcher, FetcherOptions, FileSource, HistoryFile, IntensitySource, LearnedHistory, ZoneDemand,
     config_map::ConfigMapSource,
     providers::{
         CarbonAwareSdk, Eia, ElectricityMaps, EntsoE, GridIntensityExporter, PrometheusQuery, Provider,
@@ -33,8 +34,10 @@ pub fn sources(
     for file in &config.files {
         sources.push(Box::new(FileSource::new(file, config)));
     }
+    let mut allowances = Allowances::default();
     for (index, source) in config.sources.iter().enumerate() {
-        sources.push(self::source(config, source, &format!("grid.sources[{index}]"), zones, client)?);
+        let field = format!("grid.sources[{index}]");
+        sources.push(self::source(config, source, &field, zones, client, &mut allowances)?);
     }
     if let Some(path) = &config.history_file {
         sources.push(Box::new(HistoryFile::new(path, learned.clone())));
@@ -42,12 +45,16 @@ pub fn sources(
     Ok(sources)
 }
 
+/// What tokens are good for, by the file that holds them.
+type Allowances = FxHashMap<PathBuf, Allowance>;
+
 fn source(
     config: &GridConfig,
     source: &GridSourceConfig,
     field: &str,
     zones: &ZoneDemand,
     client: Option<&Client>,
+    allowances: &mut Allowances,
 ) -> Result<Box<dyn IntensitySource>, ConfigError> {
     let kind = source.kind().ok_or_else(|| value(field, "set exactly one kind of source"))?;
     let provider: Arc<dyn Provider> = match kind {
@@ -67,8 +74,11 @@ fn source(
     };
     let http = source.service().ok_or_else(|| value(&format!("{field}.http"), "say where the API is reached"))?;
     let http = HttpService::new(&http).map_err(|error| value(&format!("{field}.http"), error.kind.to_string()))?;
+    let token = source.token_file.as_ref().map(SecretFile::new);
+    let secret = token.as_ref().or_else(|| http.secret_file()).map(|file| file.path().to_owned());
     let options = FetcherOptions {
-        token: source.token_file.as_ref().map(SecretFile::new),
+        token,
+        allowance: secret.map(|file| allowances.entry(file).or_default().clone()).unwrap_or_default(),
         only: source.only(),
         ids: source.ids(),
         further: config.zones.iter().filter_map(|name| Zone::from_str(name).ok()).collect(),

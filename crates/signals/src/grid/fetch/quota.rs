@@ -1,33 +1,98 @@
 //! How many calls a token is good for.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::breaker::over;
+use crate::grid::providers::Purpose;
+
+/// What a token is still good for. Cloning shares it: sources that show the same token have one allowance, and the
+/// strictest of their limits holds for all their calls together.
+#[derive(Debug, Clone, Default)]
+pub struct Allowance(Arc<Mutex<Quotas>>);
+
+#[derive(Debug, Default)]
+struct Quotas {
+    /// Of every call.
+    calls: Vec<Quota>,
+    /// Of logins beside.
+    logins: Vec<Quota>,
+}
+
+impl Allowance {
+    /// Adds a limit: no more than `calls` in any stretch of `per`.
+    pub(super) fn limit(&self, calls: u32, per: Duration) {
+        add(&mut self.lock().calls, calls, per);
+    }
+
+    /// Adds a limit of logins alone.
+    pub(super) fn limit_logins(&self, calls: u32, per: Duration) {
+        add(&mut self.lock().logins, calls, per);
+    }
+
+    /// Calls that may be made now; `None` where nothing limits them.
+    pub(super) fn permits(&self, now: Timestamp) -> Option<usize> {
+        self.lock().calls.iter_mut().map(|quota| quota.permits(now)).min()
+    }
+
+    /// Makes a call, if it may be made.
+    pub(super) fn take(&self, purpose: Purpose, now: Timestamp) -> bool {
+        let Quotas { calls, logins } = &mut *self.lock();
+        let beside: &mut [Quota] = if purpose == Purpose::Login { logins } else { &mut [] };
+        let permitted = calls.iter_mut().chain(&mut *beside).all(|quota| quota.permits(now) > 0);
+        if permitted {
+            calls.iter_mut().chain(beside).for_each(|quota| quota.take(now));
+        }
+        permitted
+    }
+
+    /// Calls that are left; `None` where nothing limits them.
+    pub(super) fn left(&self, now: Timestamp) -> Option<u32> {
+        self.lock().calls.iter_mut().map(|quota| u32::try_from(quota.left(now)).unwrap_or(u32::MAX)).min()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Quotas> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn add(quotas: &mut Vec<Quota>, calls: u32, per: Duration) {
+    if !quotas.iter().any(|known| known.is(calls, per)) {
+        quotas.push(Quota::new(calls, per));
+    }
+}
 
 /// In no stretch of `per` more than `calls`. The first half may be used at once, the rest is handed out evenly, so
 /// that a round over many zones does not leave an hour without any call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Quota {
+struct Quota {
     calls: usize,
     per: Duration,
     used: VecDeque<Timestamp>,
 }
 
 impl Quota {
-    pub(super) fn new(calls: u32, per: Duration) -> Self {
+    fn new(calls: u32, per: Duration) -> Self {
         Self { calls: usize::try_from(calls).unwrap_or(usize::MAX), per, used: VecDeque::new() }
     }
 
+    fn is(&self, calls: u32, per: Duration) -> bool {
+        usize::try_from(calls).is_ok_and(|calls| calls == self.calls) && per == self.per
+    }
+
     /// Calls that `per` still allows.
-    pub(super) fn left(&mut self, now: Timestamp) -> usize {
+    fn left(&mut self, now: Timestamp) -> usize {
         self.forget(now);
         self.calls.saturating_sub(self.used.len())
     }
 
     /// Calls that may be made now.
-    pub(super) fn permits(&mut self, now: Timestamp) -> usize {
+    fn permits(&mut self, now: Timestamp) -> usize {
         let left = self.left(now);
         let half = self.calls.div_ceil(2);
         if left > self.calls - half {
@@ -38,7 +103,7 @@ impl Quota {
         left.min(usize::from(rested))
     }
 
-    pub(super) fn take(&mut self, now: Timestamp) {
+    fn take(&mut self, now: Timestamp) {
         self.used.push_back(now);
     }
 

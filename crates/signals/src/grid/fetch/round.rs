@@ -66,7 +66,7 @@ impl Fetcher {
         if self.held.is_some_and(|(since, wait)| !over(since, wait, now)) {
             return Vec::new();
         }
-        let quota = self.quotas.iter_mut().map(|quota| quota.permits(now)).min().unwrap_or(AT_ONCE);
+        let quota = self.options.allowance.permits(now).unwrap_or(AT_ONCE);
         let room = self.token.permits(now, self.breaker.permits(now, AT_ONCE.min(quota)));
         let all = self.questions.iter().enumerate();
         let mut due: Vec<_> = all.filter(|(_, question)| question.is_due(now, secret)).collect();
@@ -90,7 +90,9 @@ impl Fetcher {
         };
         let (Some(&first), Some(login)) = (due.iter().find(wanting), self.provider.login()) else { return true };
         let answer = match self.call(&login, now) {
-            Ok(call) => call.await,
+            Ok(Some(call)) => call.await,
+            // There were too many, or another source of the token was faster.
+            Ok(None) => return false,
             Err(problem) => Err(problem),
         };
         let session = match answer {
@@ -133,10 +135,12 @@ impl Fetcher {
         for &place in due {
             let Some(planned) = self.questions.get(place).map(|question| question.planned.clone()) else { continue };
             match self.call(&planned, now) {
-                Ok(call) => {
+                Ok(Some(call)) => {
                     calls.push(call);
                     asked.push((place, planned));
                 }
+                // The login took the last one, or another source of the token: the question stays due.
+                Ok(None) => {}
                 Err(problem) => self.failed(place, &problem, now, round),
             }
         }
@@ -230,23 +234,24 @@ impl Fetcher {
         self.held = Some((now, wait));
     }
 
-    /// A call that waits to be awaited, counted already; several are made at once.
+    /// A call that waits to be awaited, counted already; several are made at once. `None`: the token is not good for it.
     fn call(
         &mut self,
         planned: &PlannedRequest,
         now: Timestamp,
-    ) -> Result<impl Future<Output = Result<Response, Problem>> + Send + use<>, Problem> {
+    ) -> Result<Option<impl Future<Output = Result<Response, Problem>> + Send + use<>>, Problem> {
         let credential = self.token.credential(planned.auth).map_err(|error| Problem::secret(error.to_string()))?;
+        if !self.options.allowance.take(planned.purpose, now) {
+            return Ok(None);
+        }
         self.status.calls.made += 1;
-        self.quotas.iter_mut().for_each(|quota| quota.take(now));
         let (http, request) = (self.http.clone(), Request::get(planned.path_and_query.as_str()));
-        Ok(async move { http.get_as(&request, credential.as_ref()).await.map_err(|error| problem(&error)) })
+        Ok(Some(async move { http.get_as(&request, credential.as_ref()).await.map_err(|error| problem(&error)) }))
     }
 
     fn publish(&mut self, now: Timestamp) {
         self.status.breaker = self.breaker.state(now);
-        self.status.calls.left =
-            self.quotas.iter_mut().map(|quota| u32::try_from(quota.left(now)).unwrap_or(u32::MAX)).min();
+        self.status.calls.left = self.options.allowance.left(now);
         let earliest = self.questions.iter().map(|question| question.next_attempt(now)).min();
         let held = self.held.and_then(|(since, wait)| since.checked_add(wait).ok());
         let not_before = held.into_iter().chain(self.breaker.opens_at()).max();

@@ -33,6 +33,7 @@ const MAX_TOKEN_BYTES: usize = 8_192;
 /// Points a day or more apart are no signal for placing work.
 const MAX_POINT_SECONDS: u64 = 86_400;
 const LIMITS: [CallLimit; 1] = [CallLimit { calls: 3_000, per: Duration::from_mins(5), ban: Duration::ZERO }];
+const LOGIN_LIMITS: [CallLimit; 1] = [CallLimit { calls: 100, per: Duration::from_mins(5), ban: Duration::ZERO }];
 
 /// `WattTime`: marginal (or average) direct emissions of a balancing area. Zones are named in the configuration.
 #[derive(Debug, Clone)]
@@ -170,6 +171,10 @@ impl Provider for WattTime {
 
     fn limits(&self) -> &'static [CallLimit] {
         &LIMITS
+    }
+
+    fn login_limits(&self) -> &'static [CallLimit] {
+        &LOGIN_LIMITS
     }
 
     fn login(&self) -> Option<PlannedRequest> {
