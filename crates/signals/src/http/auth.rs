@@ -107,7 +107,9 @@ impl Credential {
         };
         let mut request = builder.build().map_err(error::transport)?;
         match self {
-            Self::None | Self::Basic { .. } => {}
+            Self::None => {}
+            // As it travels, name and password are one word that holds neither.
+            Self::Basic { .. } => shown.remember_basic(&request),
             Self::Bearer(secret) => {
                 let value = sensitive(&format!("Bearer {}", secret.expose()))?;
                 request.headers_mut().insert(AUTHORIZATION, value);
@@ -132,6 +134,13 @@ impl Shown {
                 shown.remove(0);
             }
             shown.push(secret.clone());
+        }
+    }
+
+    fn remember_basic(&self, request: &Request) {
+        let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(word) = sent.and_then(|value| value.strip_prefix("Basic ")) {
+            self.remember(&Secret::new(word));
         }
     }
 
@@ -179,6 +188,16 @@ mod tests {
         let text = "no access for a/b+c d (asked with ?token=a%2Fb%2Bc+d)";
         assert_eq!(shown.redact(text), "no access for *** (asked with ?token=***)");
         assert_eq!(format!("{secret:?} {shown:?} {:?}", Credential::Bearer(secret.clone())), "*** *** Bearer(***)");
+    }
+
+    #[test]
+    fn a_password_is_taken_out_as_it_travels_too() {
+        let shown = Shown::default();
+        let basic = Credential::Basic { username: "user".to_owned(), password: Secret::new("password") };
+        let client = super::super::clients::Clients::plain().get().unwrap();
+        basic.apply(client.get("http://host/"), &shown).unwrap();
+        let sent = "Basic dXNlcjpwYXNzd29yZA== dXNlcjpwYXNzd29yZA%3D%3D password";
+        assert_eq!(shown.redact(sent), "Basic *** *** ***");
     }
 
     #[test]
