@@ -70,6 +70,21 @@ fn replicas_agree_or_the_second_is_refused() {
 }
 
 #[test]
+fn a_partial_answer_is_flagged_by_warning_and_by_mark() {
+    let config = serde_json::from_str::<PrometheusQueryConfig>(r#"{"query": "x"}"#).unwrap();
+    let flagged = |mark: &str| {
+        let result = r#"[{"metric": {"zone": "DE"}, "value": [1769860800, "300"]}]"#;
+        let body = format!(r#"{{"status":"success",{mark}"data":{{"resultType":"vector","result":{result}}}}}"#);
+        let answer = read(&PrometheusQuery::new(&config), &zone("DE"), Purpose::Latest, body, now()).unwrap();
+        assert_eq!(answer.series.len(), 1, "what is there is taken");
+        answer.flagged.into_iter().map(|problem| problem.problem).collect::<Vec<_>>()
+    };
+    assert_eq!(flagged(r#""warnings":["no store"],"#), ["the server warns: no store"]);
+    assert_eq!(flagged(r#""isPartial":true,"#), ["the server warns: the answer is partial (isPartial)"]);
+    assert!(flagged(r#""isPartial":false,"#).is_empty() && flagged("").is_empty());
+}
+
+#[test]
 fn a_page_of_something_else_is_no_data() {
     assert_eq!(page("up 1\n", &["GB"]).unwrap_err(), ProviderError::NoData);
     assert_eq!(page("<html><body>404</body></html>", &["GB"]).unwrap_err().kind(), "malformed");

@@ -22,9 +22,15 @@ type Points = Vec<(i64, f64)>;
 pub struct FakePrometheus {
     series: Arc<Mutex<BTreeMap<Labels, Points>>>,
     warnings: Vec<String>,
+    /// As `VictoriaMetrics` says it.
+    partial: Option<bool>,
 }
 
 impl FakePrometheus {
+    pub fn calling_itself_partial(partial: bool) -> Self {
+        Self { partial: Some(partial), ..Self::default() }
+    }
+
     pub fn with_warnings(warnings: &[&str]) -> Self {
         Self { warnings: warnings.iter().map(|text| (*text).to_owned()).collect(), ..Self::default() }
     }
@@ -99,6 +105,9 @@ impl Respond for FakePrometheus {
         };
         let data = json!({ "resultType": "matrix", "result": result });
         let mut answer = json!({ "status": "success", "data": data });
+        if let Some(partial) = self.partial {
+            answer["isPartial"] = json!(partial);
+        }
         if !self.warnings.is_empty() {
             answer["warnings"] = json!(self.warnings);
         }

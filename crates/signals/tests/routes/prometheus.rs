@@ -205,6 +205,18 @@ async fn warnings_of_a_partial_response_are_told() {
 }
 
 #[tokio::test]
+async fn an_answer_that_calls_itself_partial_is_partial() {
+    for partial in [true, false] {
+        let prometheus = FakePrometheus::calling_itself_partial(partial);
+        scrape_kepler(&prometheus, &target("node-a"), at(1));
+        let server = prometheus.serve().await;
+        let answer = asking(&server, &["node-a"]).poll(at(15)).await.unwrap();
+        let told = answer.partial.as_deref().is_some_and(|told| told.contains("(isPartial)"));
+        assert_eq!(told, partial, "{:?}", answer.partial);
+    }
+}
+
+#[tokio::test]
 async fn a_target_that_is_no_node_is_refused_with_its_name() {
     let prometheus = FakePrometheus::default();
     scrape_kepler(&prometheus, &target("172.16.0.9:28282"), at(1));

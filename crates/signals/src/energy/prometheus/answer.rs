@@ -14,6 +14,9 @@ use serde::{
 /// Labels of a series.
 pub type Pairs<'b> = [(Cow<'b, str>, Cow<'b, str>)];
 
+/// What `VictoriaMetrics` says in place of a warning.
+const PARTIAL: &str = "the answer is partial, some storage nodes did not answer (isPartial)";
+
 /// Warnings that are kept of one answer.
 const MAX_WARNINGS: usize = 16;
 
@@ -158,7 +161,11 @@ impl<'b> Visitor<'b> for Envelope<'_, '_, 'b> {
                 }
                 "warnings" => {
                     let warnings: Option<Vec<String>> = map.next_value()?;
-                    self.0.outcome.warnings = warnings.unwrap_or_default().into_iter().take(MAX_WARNINGS).collect();
+                    self.0.outcome.warnings.extend(warnings.unwrap_or_default().into_iter().take(MAX_WARNINGS));
+                }
+                "isPartial" => {
+                    let partial: Option<bool> = map.next_value()?;
+                    self.0.outcome.warnings.extend(partial.filter(|&partial| partial).map(|_| PARTIAL.to_owned()));
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -49,6 +49,9 @@ struct Body<'a> {
     data: Option<Data<'a>>,
     #[serde(borrow, default)]
     warnings: Vec<Cow<'a, str>>,
+    /// What `VictoriaMetrics` says in place of a warning.
+    #[serde(default)]
+    is_partial: Option<bool>,
     #[serde(borrow, default)]
     error: Option<Cow<'a, str>>,
 }
@@ -160,7 +163,7 @@ pub(super) fn vector(status: u16, body: &[u8]) -> Result<Vector<'_>, ProviderErr
         Some(error) => return Err(error),
         None => {}
     }
-    let Body { status: word, data, warnings, error } = json(body)?;
+    let Body { status: word, data, warnings, is_partial, error } = json(body)?;
     let data = data.filter(|_| word == "success").ok_or_else(|| ProviderError::Rejected {
         status,
         said: quoted(error.as_deref().unwrap_or("the query failed").as_bytes()),
@@ -169,7 +172,8 @@ pub(super) fn vector(status: u16, body: &[u8]) -> Result<Vector<'_>, ProviderErr
         return Err(ProviderError::malformed("the query yields no instant vector"));
     }
     let rows: Vec<&RawValue> = json(data.result.get().as_bytes())?;
-    let warnings = warnings.iter().map(|warning| quoted(warning.as_bytes())).collect();
+    let partial = is_partial.filter(|&partial| partial).map(|_| "the answer is partial (isPartial)".to_owned());
+    let warnings = warnings.iter().map(|warning| quoted(warning.as_bytes())).chain(partial).collect();
     Ok(Vector { samples: rows.into_iter().map(sample).collect(), warnings })
 }
 

@@ -27,7 +27,7 @@ fn problem(body: &str) -> String {
 #[test]
 fn series_come_with_their_labels_times_and_odd_values() {
     let (outcome, all) = read_all(MATRIX).unwrap();
-    let warnings = vec!["store 10.0.0.1 cannot be reached".to_owned()];
+    let warnings = vec![PARTIAL.to_owned(), "store 10.0.0.1 cannot be reached".to_owned()];
     assert_eq!(outcome, Outcome { series: 2, malformed: 0, warnings });
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(all[0].0, [pair("__name__", "a"), pair("path", "C:\\x"), pair("é", "ü")]);
@@ -35,6 +35,14 @@ fn series_come_with_their_labels_times_and_odd_values() {
     let odd = [point(1_700_000_000_123, "1.5"), point(1_700_000_015_000, "NaN"), point(1_700_000_030_000, "inf")];
     assert_eq!(all[0].1, odd);
     assert_eq!(all[1], (vec![], vec![point(1_700_000_000_000, "2")]));
+}
+
+#[test]
+fn an_answer_that_calls_itself_whole_or_nothing_is_whole() {
+    for partial in ["false", "null"] {
+        let body = format!(r#"{{"status":"success","isPartial":{partial},"data":{{"result":[]}}}}"#);
+        assert_eq!(read_all(&body).unwrap().0, Outcome::default());
+    }
 }
 
 #[test]
