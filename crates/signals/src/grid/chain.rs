@@ -140,7 +140,8 @@ impl Grid {
             self.learn_all(now);
         }
         let entries = self.entries.iter().map(Some);
-        let states = self.table.iter().zip(entries).map(|(state, entry)| self.state(&state.zone, entry, now));
+        let states = self.table.iter().zip(entries);
+        let states = states.map(|(state, entry)| self.state(&state.zone, entry, now).following(state, now));
         let states: Vec<ZoneState> = states.collect();
         let changed = states != self.table.states;
         if changed {
@@ -151,7 +152,8 @@ impl Grid {
 
     fn state(&self, zone: &Zone, entry: Option<&Entry>, now: Timestamp) -> ZoneState {
         let forecast = entry.and_then(|entry| entry.learner.as_ref()?.forecast().cloned());
-        ZoneState { zone: zone.clone(), value: choose(self, zone, entry, now), forecast }
+        let value = choose(self, zone, entry, now);
+        ZoneState { zone: zone.clone(), value, since: now, silent_since: None, forecast }
     }
 
     /// Everything that sources say of a zone, strongest first.

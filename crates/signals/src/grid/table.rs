@@ -67,6 +67,10 @@ pub struct ZoneState {
     pub zone: Zone,
     /// The chosen value, or why there is none.
     pub value: Result<ChosenReading, NeutralReason>,
+    /// Since when this link and this source answer, or none does.
+    pub since: Timestamp,
+    /// Since when no source has a live value, if one ever had.
+    pub silent_since: Option<Timestamp>,
     /// The hours to come, where they can be forecast.
     pub forecast: Option<ZoneForecast>,
 }
@@ -114,6 +118,22 @@ impl ZoneState {
     /// The link that answered.
     pub fn link(&self) -> ChainLink {
         self.value.as_ref().map_or(ChainLink::Missing, |chosen| chosen.link)
+    }
+
+    /// What [`since`](Self::since) is about.
+    fn answering(&self) -> (ChainLink, Option<&str>) {
+        (self.link(), self.value.as_ref().ok().map(|chosen| &*chosen.reading.source))
+    }
+
+    /// Goes on from what the zone was before.
+    pub(super) fn following(self, before: &Self, now: Timestamp) -> Self {
+        let since = if self.answering() == before.answering() { before.since } else { now };
+        let silent_since = match (self.link(), before.link()) {
+            (ChainLink::Live, _) => None,
+            (_, ChainLink::Live) => Some(now),
+            _ => before.silent_since,
+        };
+        Self { since, silent_since, ..self }
     }
 
     /// The value at `now`, which may be a moment later than the choice.

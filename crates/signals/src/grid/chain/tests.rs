@@ -163,6 +163,26 @@ fn the_first_source_that_knows_the_present_wins() {
 }
 
 #[test]
+fn a_zone_says_since_when_it_is_answered_for_and_since_when_its_sources_are_silent() {
+    let hour = |number: u32| noon() + HOUR * number;
+    let mut fixture = Fixture::new(&config(), "FR");
+    let step = |fixture: &mut Fixture, now: Timestamp| {
+        fixture.grid.evaluate(now);
+        let state = fixture.grid.table().get(fixture.index).unwrap();
+        (state.link(), state.since, state.silent_since)
+    };
+    assert_eq!(step(&mut fixture, hour(1)), (ChainLink::Annual, noon(), None), "no source ever spoke");
+    fixture.grid.replace(0, vec![series("FR", Signal::default(), hour(1), &[50.0, 60.0])], hour(1));
+    assert_eq!(step(&mut fixture, hour(1)), (ChainLink::Live, hour(1), None));
+    assert_eq!(step(&mut fixture, hour(2)), (ChainLink::Live, hour(1), None), "another slot, the same source");
+    assert_eq!(step(&mut fixture, hour(3)), (ChainLink::Cached, hour(3), Some(hour(3))));
+    assert_eq!(step(&mut fixture, hour(9)), (ChainLink::Annual, hour(9), Some(hour(3))));
+    let other = of_quality(Quality::Measured, "FR", Signal::default(), hour(9), &[50.0]);
+    fixture.grid.replace(1, vec![other], hour(9));
+    assert_eq!(step(&mut fixture, hour(9)), (ChainLink::Live, hour(9), None));
+}
+
+#[test]
 fn old_names_of_a_zone_find_its_values() {
     let mut grid = Grid::new(&config());
     let old = zone("BR-SP");
