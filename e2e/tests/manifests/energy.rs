@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use kube_sci_cluster::config::ModelConfig;
 use kube_sci_e2e::binaries;
-use kube_sci_signals::config::EnergyConfig;
+use kube_sci_signals::config::{EnergyConfig, ExporterConfig};
 use serde_json::{Value, json};
 
 use super::{documents, items, read, read_yaml, repository, text};
@@ -11,6 +11,9 @@ use super::{documents, items, read, read_yaml, repository, text};
 const AGENTS: [&str; 3] = ["alumet", "kepler", "scaphandre"];
 const AGENT_LABEL: &str = "kube-sci.dev/energy-agent";
 const SHIPPED_SOURCE: &str = "manifests/components/energy-scrape/energy.yaml";
+const SHIPPED_SCAPHANDRE: &str = "manifests/components/energy-scrape/scaphandre.yaml";
+/// Agents whose pages bear as many readers as the extender has replicas.
+const SHARED: [&str; 2] = ["alumet", "kepler"];
 
 /// An agent as it is installed.
 struct Recipe {
@@ -53,8 +56,8 @@ impl Recipe {
     }
 }
 
-fn shipped_source() -> Result<EnergyConfig> {
-    let file = read_yaml(SHIPPED_SOURCE)?;
+fn shipped(path: &str) -> Result<EnergyConfig> {
+    let file = read_yaml(path)?;
     Ok(serde_json::from_value(file.get("energy").context("energy")?.clone())?)
 }
 
@@ -101,22 +104,24 @@ fn agents_run_on_tainted_nodes_too_in_a_namespace_that_admits_them() -> Result<(
 }
 
 #[test]
-fn the_shipped_source_finds_every_agent() -> Result<()> {
-    let config = shipped_source()?;
+fn the_shipped_source_finds_every_agent_that_bears_several_readers() -> Result<()> {
+    let config = shipped(SHIPPED_SOURCE)?;
     config.validate()?;
-    let scrape = config.sources[0].scrape.as_ref().context("a direct scrape")?;
-    assert_eq!((scrape.label_selector.as_str(), scrape.port.as_str()), (AGENT_LABEL, "metrics"));
+    let source = &config.sources[0];
+    let scrape = source.scrape.as_ref().context("a direct scrape")?;
+    let selector = format!("{AGENT_LABEL} in ({})", SHARED.join(", "));
+    assert_eq!((scrape.label_selector.as_str(), scrape.port.as_str()), (selector.as_str(), "metrics"));
+    assert_eq!(source.exporters, [ExporterConfig::Alumet, ExporterConfig::Kepler]);
 
     let policy = read_yaml("manifests/components/energy-scrape/network-policy.yaml")?;
     let peer = policy.pointer("/spec/egress/0/to/0").context("a peer")?;
+    let expression = peer.pointer("/podSelector/matchExpressions/0").context("an expression")?;
+    assert_eq!(*expression, json!({ "key": AGENT_LABEL, "operator": "In", "values": SHARED }), "the same agents");
     let open: Vec<&Value> = items(&policy, "/spec/egress/0/ports").iter().map(|port| &port["port"]).collect();
-    let monitor = read_yaml("manifests/components/agent-monitor/pod-monitor.yaml")?;
-    assert_eq!(monitor["spec"]["selector"], peer["podSelector"], "found by one label");
-    assert_eq!(text(&monitor, "/spec/podMetricsEndpoints/0/port"), scrape.port);
     for recipe in Recipe::all()? {
-        let labels = &recipe.template()?["metadata"]["labels"];
-        assert_eq!(labels[AGENT_LABEL], recipe.name);
-        assert!(open.contains(&recipe.page_port()?), "{}: {open:?}", recipe.name);
+        assert_eq!(recipe.template()?["metadata"]["labels"][AGENT_LABEL], recipe.name);
+        let shared = SHARED.contains(&recipe.name);
+        assert_eq!(open.contains(&recipe.page_port()?), shared, "{}: {open:?}", recipe.name);
         let (key, value) = ("kube-sci.dev/energy-agents", "true");
         assert_eq!(recipe.object("Namespace")?["metadata"]["labels"][key], value);
         assert_eq!(peer["namespaceSelector"]["matchLabels"][key], value);
@@ -125,8 +130,26 @@ fn the_shipped_source_finds_every_agent() -> Result<()> {
 }
 
 #[test]
+fn scaphandre_is_read_by_prometheus_alone() -> Result<()> {
+    let config = shipped(SHIPPED_SCAPHANDRE)?;
+    config.validate()?;
+    let source = &config.sources[0];
+    assert_eq!(source.exporters, [ExporterConfig::Scaphandre]);
+    assert!(source.scrape.is_none(), "two replicas would be two readers");
+    let prometheus = source.prometheus.as_ref().context("a Prometheus")?;
+    let monitor = read_yaml("manifests/components/agent-monitor/pod-monitor.yaml")?;
+    let everyone = json!({ "matchExpressions": [{ "key": AGENT_LABEL, "operator": "Exists" }] });
+    assert_eq!(monitor["spec"]["selector"], everyone);
+    let endpoint = monitor.pointer("/spec/podMetricsEndpoints/0").context("an endpoint")?;
+    assert_eq!(text(endpoint, "/port"), "metrics");
+    assert_eq!(text(endpoint, "/interval"), prometheus.scrape_interval.to_string());
+    assert_eq!(Some(text(endpoint, "/relabelings/0/targetLabel")), prometheus.node_label.as_deref());
+    Ok(())
+}
+
+#[test]
 fn the_interval_of_alumets_sums_is_the_one_that_readers_are_told() -> Result<()> {
-    let config = shipped_source()?;
+    let config = shipped(SHIPPED_SOURCE)?;
     let source = &config.sources[0];
     let agent = read("manifests/agents/alumet/alumet-agent.toml")?;
     let sums = agent.split("[plugins.aggregation]").nth(1).context("aggregation")?;
