@@ -35,7 +35,7 @@ deny: ## Licences, banned crates, sources (needs cargo-deny)
 
 .PHONY: reference
 reference: ## Write docs/reference anew from the code
-	KUBE_SCI_UPDATE_REFERENCE=1 $(CARGO) test --locked --package kube-sci-extender --test main reference
+	KUBE_SCI_UPDATE_REFERENCE=1 $(CARGO) test --locked --package kube-sci-extender --package kube-sci-metrics-adapter --test main reference
 
 .PHONY: release
 release: ## The programs as they are shipped

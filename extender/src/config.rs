@@ -1,9 +1,14 @@
 //! The extender's one YAML document.
 
+use std::error::Error;
+
 use kube_sci_cluster::config::{
     ConfigError, EnergyConfig, GridConfig, ModelConfig, NodesConfig, OptOutConfig, ScoreConfig,
 };
-use kube_sci_server::config::{ListenConfig, TelemetryConfig};
+use kube_sci_server::{
+    cli::ProgramConfig,
+    config::{ListenConfig, TelemetryConfig},
+};
 use schemars::JsonSchema;
 use sci_core::{
     intensity::Zone,
@@ -133,6 +138,20 @@ impl ExtenderConfig {
             return Err(ConfigError::Value { field: "events.maxPerSecond".to_owned(), problem });
         }
         Ok(())
+    }
+}
+
+impl ProgramConfig for ExtenderConfig {
+    fn server(&self) -> &ListenConfig {
+        &self.server
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn validate(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(Self::validate(self)?)
     }
 }
 

@@ -11,6 +11,7 @@ use kube_sci_cluster::{
     assess::{PodSubject, View, assess},
     objects::{CpuMillis, MemoryBytes, PodUid, Requests},
 };
+use kube_sci_report::NotSynced;
 use sci_core::node::{PodDemand, ScoreScratch, score};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ pub use self::{
     decision::{ExplainError, Explanation, explain},
     terms::NodeTerms,
 };
-use crate::state::{NotSynced, State};
+use crate::state::State;
 
 /// What every answer is made with; changes whenever the same inputs give other numbers.
 pub const FORMULA: &str = "marginal-sci/1";

@@ -18,7 +18,6 @@ pub mod limits;
 pub mod metrics;
 pub mod pod;
 pub mod prioritize;
-pub mod quality;
 pub mod routes;
 pub mod state;
 pub mod wire;

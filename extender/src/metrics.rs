@@ -3,28 +3,19 @@
 //! kube-scheduler reports nothing about its extenders, so what an operator can know is here. Handlers only touch
 //! metrics that were created at start; what is a state and not an event is read at scrape time by [`state`].
 
-mod encode;
-pub mod export;
-pub mod observer;
-mod set;
 pub mod state;
 
-use std::{fmt::Debug, sync::atomic::AtomicU64};
+use std::sync::atomic::AtomicU64;
 
-use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
-use prometheus_client::{
-    encoding::EncodeCounterValue,
-    metrics::{
-        counter::{Atomic, Counter},
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-        info::Info,
-    },
+use kube_sci_report::set::{CounterSet, HistogramSet, Register};
+use kube_sci_server::metrics::{MetricsRegistry, Unit};
+use prometheus_client::metrics::{
+    counter::Counter,
+    gauge::Gauge,
+    histogram::{Histogram, exponential_buckets},
 };
 use sci_core::node::{NeutralReason, RejectReason};
 
-pub use self::set::{CounterSet, HistogramSet};
 use crate::{config::Mode, decisions::BoundReport, wire::WireError};
 
 /// The two verbs of the protocol that are served.
@@ -146,13 +137,10 @@ pub struct DecisionMetrics {
     pub events: CounterSet,
 }
 
-/// One label with a constant value.
-type Label = [(&'static str, &'static str); 1];
-
 impl Metrics {
     /// Creates every metric and adds it to `registry`.
     pub fn register(registry: &MetricsRegistry, mode: Mode) -> Self {
-        let on = Register { registry };
+        let on = Register::on(registry);
         on.info("kube_sci_extender_mode", &["mode"], mode.as_str(), "Whether answers steer the scheduler");
         Self {
             filter_requests: on.counters(
@@ -173,13 +161,22 @@ impl Metrics {
                 &WireError::KINDS,
                 "Requests with a body that is no request of the scheduler's, by what is wrong with it",
             ),
-            handling_seconds: on.by_verb(
+            handling_seconds: on.histograms(
                 "kube_sci_extender_handling",
                 Some(Unit::Seconds),
+                &["verb"],
+                &Verb::LABELS,
                 || exponential_buckets(0.000_05, 2.0, 14),
                 "Time from the last byte of the request to the answer",
             ),
-            candidates: on.by_verb("kube_sci_extender_candidates", None, node_buckets, "Nodes offered per call"),
+            candidates: on.histograms(
+                "kube_sci_extender_candidates",
+                None,
+                &["verb"],
+                &Verb::LABELS,
+                node_buckets,
+                "Nodes offered per call",
+            ),
             scores: ScoreMetrics::register(&on),
             limits: LimitMetrics::register(&on),
             decisions: DecisionMetrics::register(&on),
@@ -299,66 +296,4 @@ impl DecisionMetrics {
 
 fn node_buckets() -> impl Iterator<Item = f64> {
     [1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0].into_iter()
-}
-
-/// Creates and registers in one step, so that no metric is forgotten in either.
-struct Register<'r> {
-    registry: &'r MetricsRegistry,
-}
-
-impl Register<'_> {
-    fn info(&self, name: &'static str, labels: &'static [&'static str; 1], value: &'static str, help: &'static str) {
-        let [label] = *labels;
-        let info = Info::new([(label, value)]);
-        self.registry.register(Spec { name, unit: None, labels, help }, info);
-    }
-
-    fn counter(&self, name: &'static str, help: &'static str) -> Counter {
-        let counter = Counter::default();
-        self.registry.register(Spec { name, unit: None, labels: &[], help }, counter.clone());
-        counter
-    }
-
-    fn gauge(&self, name: &'static str, help: &'static str) -> Gauge {
-        let gauge = Gauge::default();
-        self.registry.register(Spec { name, unit: None, labels: &[], help }, gauge.clone());
-        gauge
-    }
-
-    fn histogram<const N: usize>(&self, name: &'static str, buckets: [f64; N], help: &'static str) -> Histogram {
-        let histogram = Histogram::new(buckets);
-        self.registry.register(Spec { name, unit: None, labels: &[], help }, histogram.clone());
-        histogram
-    }
-
-    fn counters<N, A>(
-        &self,
-        name: &'static str,
-        labels: &'static [&'static str; 1],
-        values: &[&'static str],
-        help: &'static str,
-    ) -> CounterSet<Counter<N, A>>
-    where
-        N: EncodeCounterValue + Debug + Send + Sync + 'static,
-        A: Atomic<N> + Default + Debug + Send + Sync + 'static,
-    {
-        let [label] = *labels;
-        let family = Family::<Label, Counter<N, A>>::default();
-        let set = values.iter().map(|&value| (value, family.get_or_create_owned(&[(label, value)]))).collect();
-        self.registry.register(Spec { name, unit: None, labels, help }, family);
-        CounterSet::new(set)
-    }
-
-    fn by_verb<I: Iterator<Item = f64> + 'static>(
-        &self,
-        name: &'static str,
-        unit: Option<Unit>,
-        buckets: fn() -> I,
-        help: &'static str,
-    ) -> HistogramSet {
-        let family = Family::<Label, Histogram, _>::new_with_constructor(move || Histogram::new(buckets()));
-        let set = Verb::LABELS.map(|verb| (verb, family.get_or_create_owned(&[("verb", verb)]))).into();
-        self.registry.register(Spec { name, unit, labels: &["verb"], help }, family);
-        HistogramSet::new(set)
-    }
 }

@@ -1,11 +1,16 @@
 //! The HTTP surface: one table that routes requests and makes the reference page.
 
 mod handlers;
-mod page;
 
 use actix_web::{http::Method, web};
+use kube_sci_server::reference::{self, EVERYBODY, RouteDoc, TRUSTED};
 
-pub use self::page::reference;
+const INTRODUCTION: &str = "\
+The extender speaks HTTP/1.1, and HTTP/2 over TLS.
+Every error is a JSON document `{\"error\": \"...\"}` that says what to do, with a status other than 200: the
+scheduler discards such an answer and, with `ignorable: true`, goes on without it.
+Numbers carry their unit in the name of the field.
+";
 
 /// Every route of the extender's own; health, metrics and log level are added by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,25 +27,6 @@ pub enum Route {
     Quality,
 }
 
-/// What a reader needs to know about a route.
-#[derive(Debug, Clone, Copy)]
-pub struct RouteDoc {
-    /// Method.
-    pub method: &'static str,
-    /// Path with parameters in braces.
-    pub path: &'static str,
-    /// Who may call it.
-    pub access: &'static str,
-    /// What it takes.
-    pub request: &'static str,
-    /// What it answers with status 200.
-    pub answer: &'static str,
-    /// Other statuses.
-    pub errors: &'static str,
-}
-
-const EVERYBODY: &str = "everybody who reaches the port";
-const TRUSTED: &str = "loopback, or a verified client certificate";
 const PROTOCOL_ERRORS: &str =
     "400 malformed document, 413 body above `server.maxBodyBytes`, 415 other content type or an encoded body";
 
@@ -113,4 +99,9 @@ pub fn configure(routes: &mut web::ServiceConfig) {
             Route::Quality => on().to(handlers::quality),
         }));
     }
+}
+
+/// The page `docs/reference/http-api.md`.
+pub fn reference() -> String {
+    reference::routes("HTTP API of the extender", INTRODUCTION, Route::ALL.map(Route::doc))
 }

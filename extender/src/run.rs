@@ -5,6 +5,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use kube::Client;
 use kube_sci_cluster::observer::{Observer, ObserverHooks, PodBound, task};
+use kube_sci_report::{export, observer::ObservedMetrics};
 use kube_sci_server::{
     health::Health,
     http::{self, Shared},
@@ -19,8 +20,7 @@ use crate::{
     decisions::{self, Recorder},
     events::{self, EventWriter, Notice},
     metrics::{
-        Metrics, export,
-        observer::ObservedMetrics,
+        Metrics,
         state::{self as state_metrics, LastCall},
     },
     routes,

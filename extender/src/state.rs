@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube_sci_cluster::{assess::Model, objects::DefaultRequests};
-use kube_sci_server::http::HttpError;
 
 use crate::{
     config::{ExtenderConfig, FilterConfig, Mode},
@@ -53,11 +52,6 @@ pub struct Parts {
     pub notices: Option<Notices>,
 }
 
-/// Nothing can be said about the cluster yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nodes and pods are not listed yet, ask again in some seconds")]
-pub struct NotSynced;
-
 impl State {
     /// State by configuration.
     pub fn new(config: &ExtenderConfig, parts: Parts) -> Self {
@@ -80,11 +74,5 @@ impl State {
     #[must_use]
     pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
         Self { clock, ..self }
-    }
-}
-
-impl From<NotSynced> for HttpError {
-    fn from(error: NotSynced) -> Self {
-        Self::new(actix_web::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 }

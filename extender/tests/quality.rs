@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kube_sci_cluster::index::Index;
-use kube_sci_extender::{explain::ReferencePod, explain::rank, metrics::export, quality::quality};
+use kube_sci_extender::explain::{ReferencePod, rank};
+use kube_sci_report::{export, quality::quality};
 use kube_sci_signals::energy::{
     EnergyAnswer, Exporter, Gap, GapReason, MeterId, NodeJoules, NodeWindow, PodRef, PodWindow, Refusal, RefusedMeter,
     Route,
@@ -70,7 +71,7 @@ fn harness(energy: impl FnOnce(&mut Index)) -> Harness {
 }
 
 fn report(harness: &Harness) -> Value {
-    json!(quality(&harness.state, now()).unwrap())
+    json!(quality(&harness.state.model, now()).unwrap())
 }
 
 fn heard() -> Harness {

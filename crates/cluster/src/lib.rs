@@ -8,6 +8,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`config`] | the configuration that all programs share |
+//! | [`connect`] | the way to the API server |
 //! | [`annotations`] | every annotation and label that is read |
 //! | [`objects`] | slim views of Kubernetes objects |
 //! | [`identity`] | what a node is: grid zone, hardware, PUE, each with its origin |
@@ -22,6 +23,7 @@ pub mod annotations;
 pub mod assess;
 pub mod assumptions;
 pub mod config;
+pub mod connect;
 pub mod energy;
 pub mod identity;
 pub mod index;

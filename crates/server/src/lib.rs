@@ -31,6 +31,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod config;
 pub mod health;
 pub mod http;

@@ -1,12 +1,23 @@
-//! Reference page of a configuration, made from its types: what the doc comments and defaults say is what is printed.
+//! Reference pages, made from the code: what the doc comments and defaults say is what is printed.
+
+mod page;
+mod routes;
 
 use std::fmt::Write as _;
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
+pub use self::{
+    page::{PageError, keep},
+    routes::{EVERYBODY, RouteDoc, TRUSTED, routes, sections},
+};
+
 /// Deepest nesting that is followed; guards against a type that holds itself.
 const MAX_DEPTH: usize = 12;
+
+/// Stands on every generated page.
+pub const GENERATED: &str = "This page is made from the code; do not edit it.";
 
 /// A Markdown page with one table per object of the configuration `T`: key path, type, default, meaning. Keys come in
 /// alphabetical order, so that the page only changes with the types.

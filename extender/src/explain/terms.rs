@@ -4,7 +4,7 @@ use kube_sci_signals::grid::ZoneValue;
 use sci_core::node::{Footprint, NeutralReason, Score};
 use serde::Serialize;
 
-use crate::quality::PowerDocument;
+use kube_sci_report::quality::PowerDocument;
 
 /// One node with every term of the equation and where it comes from.
 #[derive(Debug, Serialize)]

@@ -5,6 +5,7 @@ use actix_web::{
     http::{StatusCode, header},
     web::{self, Bytes},
 };
+use kube_sci_report::quality;
 use kube_sci_server::{
     http::{HttpError, read_limited},
     peer::Peer,
@@ -16,7 +17,6 @@ use crate::{
     filter::filter as filter_nodes,
     metrics::Verb,
     prioritize::prioritize as prioritize_nodes,
-    quality,
     state::State,
     wire::WireError,
 };
@@ -51,7 +51,7 @@ pub(super) async fn nodes(request: HttpRequest, query: web::Query<ReferencePod>,
 }
 
 pub(super) async fn quality(request: HttpRequest, state: web::Data<State>) -> Answer {
-    trusted(&request, async { quality::quality(&state, (state.clock)()).map_err(HttpError::from) }).await
+    trusted(&request, async { quality::quality(&state.model, (state.clock)()).map_err(HttpError::from) }).await
 }
 
 /// Explanations name workloads and hardware: not for everybody.

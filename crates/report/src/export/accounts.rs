@@ -6,7 +6,7 @@ use kube_sci_cluster::energy::{Account, Accounts, Tally};
 use kube_sci_server::metrics::{Spec, Unit};
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::super::encode::{Series, counter, gauge};
+use crate::encode::{Series, counter, gauge};
 
 const NODE_ENERGY: Spec = Spec {
     name: "kube_sci_node_energy",
@@ -14,6 +14,12 @@ const NODE_ENERGY: Spec = Spec {
     labels: &["node", "part", "quality"],
     help: "Energy of a node since start, in parts that add up to all of it: pods, system (work of no known pod), \
            unallocated (idle power that nobody reserved)",
+};
+const UNPRICED: Spec = Spec {
+    name: "kube_sci_node_unpriced_energy",
+    unit: Some(Unit::Joules),
+    labels: &["node", "quality"],
+    help: "Energy of a node since start while its grid zone had no intensity: it is in no emissions",
 };
 const POD_ENERGY: Spec = Spec {
     name: "kube_sci_pod_energy",
@@ -60,12 +66,20 @@ const SECONDS_PER_HOUR: f64 = 3_600.0;
 const OTHER: &str = "_other";
 
 pub(super) fn specs() -> impl Iterator<Item = (Spec, MetricType)> {
-    let counters = [NODE_ENERGY, POD_ENERGY, POD_EMISSIONS, WORKLOAD_ENERGY, WORKLOAD_EMISSIONS, WORKLOAD_CORES];
+    let counters =
+        [NODE_ENERGY, UNPRICED, POD_ENERGY, POD_EMISSIONS, WORKLOAD_ENERGY, WORKLOAD_EMISSIONS, WORKLOAD_CORES];
     counters.into_iter().map(|spec| (spec, MetricType::Counter)).chain([(WORKLOAD_SCI, MetricType::Gauge)])
 }
 
 pub(super) fn encode(encoder: &mut DescriptorEncoder, accounts: &Accounts) -> fmt::Result {
     counter(encoder, &NODE_ENERGY, |series| node_energy(accounts, series))?;
+    counter(encoder, &UNPRICED, |series| {
+        accounts.nodes().try_for_each(|(name, node)| {
+            each_quality(&node.node, |quality, tally| {
+                series(&[("node", name), ("quality", quality)], tally.unpriced.get())
+            })
+        })
+    })?;
     counter(encoder, &POD_ENERGY, |series| {
         each_pod(accounts, |[namespace, pod], quality, tally| {
             series(&[namespace, pod, ("quality", quality)], tally.energy().get())

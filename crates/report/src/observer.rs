@@ -19,7 +19,7 @@ use prometheus_client::metrics::{
     histogram::{Histogram, exponential_buckets},
 };
 
-use super::{CounterSet, Register};
+use crate::set::{CounterSet, Register};
 
 type SourceLabels = [(&'static str, String); 1];
 type PollLabels = [(&'static str, String); 2];
@@ -50,7 +50,7 @@ const EVENTS: [EventKind; 3] = [EventKind::Listed, EventKind::Applied, EventKind
 impl ObservedMetrics {
     /// Creates every metric and adds it to `registry`; `synced` is opened with the first complete snapshot.
     pub fn register(registry: &MetricsRegistry, synced: Gate) -> Arc<Self> {
-        let on = Register { registry };
+        let on = Register::on(registry);
         let kinds = ObjectKind::ALL.map(ObjectKind::as_str);
         let by_resource = |name, help| on.counters(name, &["resource"], &kinds, help);
         let by_event = |name, help| on.counters(name, &["event"], &EVENTS.map(EventKind::as_str), help);

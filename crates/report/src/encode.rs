@@ -9,10 +9,10 @@ use prometheus_client::{
 };
 
 /// Writes one series of a family.
-pub(super) type Series<'s> = dyn FnMut(&[(&'static str, &str)], f64) -> fmt::Result + 's;
+pub type Series<'s> = dyn FnMut(&[(&'static str, &str)], f64) -> fmt::Result + 's;
 
 /// Writes a family of gauges.
-pub(super) fn gauge(
+pub fn gauge(
     encoder: &mut DescriptorEncoder,
     spec: &Spec,
     write: impl FnOnce(&mut Series<'_>) -> fmt::Result,
@@ -21,7 +21,7 @@ pub(super) fn gauge(
 }
 
 /// Writes a family of counters.
-pub(super) fn counter(
+pub fn counter(
     encoder: &mut DescriptorEncoder,
     spec: &Spec,
     write: impl FnOnce(&mut Series<'_>) -> fmt::Result,
@@ -42,17 +42,17 @@ fn family(
 }
 
 /// 1 where it holds.
-pub(super) fn flag(holds: bool) -> f64 {
+pub fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
 /// A number of things in memory.
-pub(super) fn count(items: usize) -> f64 {
+pub fn count(items: usize) -> f64 {
     u32::try_from(items).map_or(f64::INFINITY, f64::from)
 }
 
 /// A number of events since start.
 #[allow(clippy::cast_precision_loss)] // counts beyond 2^53 are centuries away
-pub(super) fn float(events: u64) -> f64 {
+pub fn float(events: u64) -> f64 {
     events as f64
 }

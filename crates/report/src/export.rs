@@ -6,15 +6,14 @@ mod accounts;
 mod sources;
 mod zones;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use kube_sci_cluster::{assess::Model, energy::EnergySourceStatus, snapshot::Snapshot};
 use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
-use kube_sci_signals::energy::Refusal;
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::encode::{count, flag, gauge};
+use crate::encode::{count, flag, gauge};
 
 const POWER: Spec = Spec {
     name: "kube_sci_node_power_watts",
@@ -37,8 +36,9 @@ const METER_AGE: Spec = Spec {
 const REFUSED: Spec = Spec {
     name: "kube_sci_refused_meters",
     unit: None,
-    labels: &["reason"],
-    help: "Meters that are not believed at present, by reason; /v1/quality names them",
+    labels: &["node", "reason"],
+    help: "Meters that are not believed at present, by node and reason; those of no known node have an empty `node`. \
+           /v1/quality says what to do",
 };
 const SOURCE_UP: Spec = Spec {
     name: "kube_sci_energy_source_up",
@@ -103,13 +103,9 @@ fn nodes(encoder: &mut DescriptorEncoder, snapshot: &Snapshot, now: Timestamp) -
         Ok(())
     })?;
     gauge(encoder, &REFUSED, |series| {
-        for reason in Refusal::NAMES {
-            let unplaced = snapshot.energy_sources().iter().flat_map(|source| &source.unplaced);
-            let refused = snapshot.nodes().flat_map(|(_, node)| &node.meters.refused).chain(unplaced);
-            let found = refused.filter(|meter| meter.refusal.as_str() == reason).count();
-            series(&[("reason", reason)], count(found))?;
-        }
-        Ok(())
+        refused(snapshot).into_iter().try_for_each(|((node, reason), meters)| {
+            series(&[("node", node), ("reason", reason)], count(meters))
+        })
     })?;
     gauge(encoder, &SOURCE_UP, |series| {
         for source in snapshot.energy_sources() {
@@ -119,4 +115,16 @@ fn nodes(encoder: &mut DescriptorEncoder, snapshot: &Snapshot, now: Timestamp) -
         }
         Ok(())
     })
+}
+
+/// Meters that are not believed, by node and reason. What names no node is told together: the names that it gives are
+/// not ours to bound.
+fn refused(snapshot: &Snapshot) -> BTreeMap<(&str, &'static str), usize> {
+    let placed = snapshot.nodes().flat_map(|(_, node)| node.meters.refused.iter().map(|meter| (&*node.name, meter)));
+    let unplaced = snapshot.energy_sources().iter().flat_map(|source| source.unplaced.iter().map(|meter| ("", meter)));
+    let mut meters = BTreeMap::new();
+    for (node, meter) in placed.chain(unplaced) {
+        *meters.entry((node, meter.refusal.as_str())).or_default() += 1;
+    }
+    meters
 }

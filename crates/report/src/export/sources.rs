@@ -6,7 +6,7 @@ use kube_sci_server::metrics::Spec;
 use kube_sci_signals::grid::{BreakerState, StatusHandle};
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::super::encode::{counter, flag, float, gauge};
+use crate::encode::{counter, flag, float, gauge};
 
 const CALLS: Spec =
     Spec { name: "kube_sci_grid_source_calls", unit: None, labels: &["source"], help: "Calls of a grid API" };

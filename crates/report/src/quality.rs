@@ -5,11 +5,14 @@ mod sources;
 
 use std::collections::BTreeMap;
 
+use actix_web::http::StatusCode;
 use jiff::Timestamp;
 use kube_sci_cluster::{
-    energy::{MeteredPower, NodeMeters},
+    assess::Model,
+    energy::{Accounts, MeteredPower, NodeMeters},
     snapshot::NodeRecord,
 };
+use kube_sci_server::http::HttpError;
 use kube_sci_signals::energy::{Gap, RefusedMeter};
 use sci_core::quantity::Utilization;
 use serde::Serialize;
@@ -18,7 +21,6 @@ pub use self::{
     grid::{GridSourceDocument, ZoneDocument},
     sources::EnergySourceDocument,
 };
-use crate::state::{NotSynced, State};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -56,6 +58,9 @@ struct NodeDocument {
     gaps: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_gap: Option<GapDocument>,
+    /// Energy since start that is in no emissions, because the zone had no intensity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unpriced_joules: Option<f64>,
 }
 
 /// A node's power now, and who says so.
@@ -112,19 +117,30 @@ struct GapDocument {
     end: Timestamp,
 }
 
+/// Nothing can be said about the cluster yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nodes and pods are not listed yet, ask again in some seconds")]
+pub struct NotSynced;
+
+impl From<NotSynced> for HttpError {
+    fn from(error: NotSynced) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+}
+
 /// What is known now.
 ///
 /// # Errors
 /// [`NotSynced`] before nodes and pods were listed once.
-pub fn quality(state: &State, now: Timestamp) -> Result<QualityReport, NotSynced> {
-    let read = state.model.read();
+pub fn quality(model: &Model, now: Timestamp) -> Result<QualityReport, NotSynced> {
+    let read = model.read();
     let snapshot = read.snapshot();
     if !snapshot.synced() {
         return Err(NotSynced);
     }
-    let mut nodes: Vec<NodeDocument> = snapshot.nodes().map(|(_, node)| NodeDocument::new(node, now)).collect();
+    let mut nodes: Vec<NodeDocument> = snapshot.nodes().map(|(_, node)| NodeDocument::new(node, snapshot.accounts(), now)).collect();
     nodes.sort_by(|a, b| a.node.cmp(&b.node));
-    let zones = grid::zones(snapshot, &state.model.options.freshness, now);
+    let zones = grid::zones(model, snapshot, now);
     let mut summary = Summary::default();
     for node in &nodes {
         *summary.nodes_by_quality.entry(node.power.quality).or_default() += 1;
@@ -138,19 +154,16 @@ pub fn quality(state: &State, now: Timestamp) -> Result<QualityReport, NotSynced
         snapshot_generation: snapshot.generation(),
         summary,
         energy_sources: snapshot.energy_sources().iter().map(|source| EnergySourceDocument::new(source, now)).collect(),
-        grid_sources: state
-            .model
-            .grid_sources
-            .iter()
-            .map(|source| GridSourceDocument::new(&source.load(), now))
-            .collect(),
+        grid_sources: model.grid_sources.iter().map(|source| GridSourceDocument::new(&source.load(), now)).collect(),
         zones,
         nodes,
     })
 }
 
 impl NodeDocument {
-    fn new(node: &NodeRecord, now: Timestamp) -> Self {
+    fn new(node: &NodeRecord, accounts: &Accounts, now: Timestamp) -> Self {
+        let unpriced = accounts.node(&node.name).map(|account| &account.node);
+        let unpriced = unpriced.map(|account| (account.measured.unpriced + account.modelled.unpriced).get());
         let NodeMeters { silent_since, refused, gaps, last_gap, .. } = &*node.meters;
         Self {
             node: node.name.to_string(),
@@ -159,6 +172,7 @@ impl NodeDocument {
             refused: refused.iter().map(RefusedDocument::new).collect(),
             gaps: gaps.iter().map(|(reason, count)| (reason.as_str(), *count)).collect(),
             last_gap: last_gap.as_ref().map(GapDocument::new),
+            unpriced_joules: unpriced.filter(|&joules| joules > 0.0),
         }
     }
 }

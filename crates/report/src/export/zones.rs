@@ -5,11 +5,11 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use kube_sci_cluster::snapshot::Snapshot;
 use kube_sci_server::metrics::Spec;
-use kube_sci_signals::grid::ZoneState;
+use kube_sci_signals::grid::{ChainLink, ZoneState};
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 use sci_core::{forecast::Point, intensity::Freshness};
 
-use super::super::encode::{Series, gauge};
+use crate::encode::{Series, gauge};
 
 const INTENSITY: Spec = Spec {
     name: "kube_sci_zone_intensity_grams_per_kwh",
@@ -21,7 +21,8 @@ const LINK: Spec = Spec {
     name: "kube_sci_zone_source",
     unit: None,
     labels: &["zone", "source", "link", "quality"],
-    help: "1 for the source, the link of the chain and the quality that answer for a grid zone now",
+    help: "1 for the source, the link of the chain and the quality that answer for a grid zone now; link `missing` \
+           where nothing does",
 };
 const CONFIDENCE: Spec = Spec {
     name: "kube_sci_zone_confidence",
@@ -37,6 +38,8 @@ const FORECAST: Spec = Spec {
     help: "Forecast intensity of a grid zone some hours from now, with the bounds that hold the truth nine times of ten",
 };
 
+/// Source and quality of a zone without a value.
+const NONE: &str = "none";
 /// Hours ahead that are exported.
 const HORIZONS: [(&str, i64); 4] = [("1h", 1), ("4h", 4), ("12h", 12), ("24h", 24)];
 
@@ -50,27 +53,23 @@ pub(super) fn encode(
     freshness: &Freshness,
     now: Timestamp,
 ) -> fmt::Result {
-    let known: Vec<_> = snapshot
-        .inhabited_zones()
-        .filter_map(|zone| zone.at(now, freshness).ok().map(|value| (zone.zone.to_string(), value)))
-        .collect();
+    let zones: Vec<_> =
+        snapshot.inhabited_zones().map(|zone| (zone.zone.to_string(), zone.at(now, freshness).ok())).collect();
+    let known = || zones.iter().filter_map(|(zone, value)| Some((zone.as_str(), value.as_ref()?)));
     gauge(encoder, &INTENSITY, |series| {
-        known.iter().try_for_each(|(zone, value)| series(&[("zone", zone)], value.reading.value.get()))
+        known().try_for_each(|(zone, value)| series(&[("zone", zone)], value.reading.value.get()))
     })?;
     gauge(encoder, &LINK, |series| {
-        known.iter().try_for_each(|(zone, value)| {
-            let reading = value.reading;
-            let labels = [
-                ("zone", &**zone),
-                ("source", &*reading.source),
-                ("link", value.link.as_str()),
-                ("quality", reading.quality.as_str()),
-            ];
-            series(&labels, 1.0)
+        zones.iter().try_for_each(|(zone, value)| {
+            let (source, link, quality) = match value {
+                Some(value) => (&*value.reading.source, value.link, value.reading.quality.as_str()),
+                None => (NONE, ChainLink::Missing, NONE),
+            };
+            series(&[("zone", zone), ("source", source), ("link", link.as_str()), ("quality", quality)], 1.0)
         })
     })?;
     gauge(encoder, &CONFIDENCE, |series| {
-        known.iter().try_for_each(|(zone, value)| series(&[("zone", zone)], value.confidence.get()))
+        known().try_for_each(|(zone, value)| series(&[("zone", zone)], value.confidence.get()))
     })?;
     gauge(encoder, &FORECAST, |series| snapshot.inhabited_zones().try_for_each(|zone| forecast(zone, now, series)))
 }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kube_sci_cluster::snapshot::Snapshot;
-use kube_sci_signals::grid::{Failure, QuestionStatus, SourceStatus, ZoneState};
-use sci_core::intensity::Freshness;
+use kube_sci_cluster::{assess::Model, snapshot::Snapshot};
+use kube_sci_signals::grid::{Failure, QuestionStatus, SourceStatus, StatusHandle, ZoneState};
+use sci_core::intensity::{Freshness, Zone};
 use serde::Serialize;
 
 /// One source of intensities.
@@ -43,7 +43,7 @@ struct QuestionDocument {
     next_attempt: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FailureDocument {
     at: Timestamp,
@@ -67,6 +67,22 @@ pub struct ZoneDocument {
     start: Option<Timestamp>,
     age_seconds: Option<f64>,
     confidence: f64,
+    /// Since when this link and source answer, or none does.
+    since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<ZoneFailureDocument>,
+}
+
+/// The newest failure of a source to answer for a zone, where it did not answer since.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ZoneFailureDocument {
+    source: String,
+    purpose: &'static str,
+    #[serde(flatten)]
+    failure: FailureDocument,
 }
 
 impl GridSourceDocument {
@@ -110,7 +126,7 @@ impl FailureDocument {
 }
 
 impl ZoneDocument {
-    fn new(zone: &ZoneState, freshness: &Freshness, now: Timestamp) -> Self {
+    fn new(zone: &ZoneState, freshness: &Freshness, failures: &ZoneFailures, now: Timestamp) -> Self {
         let value = zone.at(now, freshness);
         let reading = value.as_ref().ok().map(|value| value.reading);
         Self {
@@ -125,6 +141,9 @@ impl ZoneDocument {
             start: reading.map(|reading| reading.start),
             age_seconds: reading.map(|reading| reading.age(now).as_secs_f64()),
             confidence: value.as_ref().map_or(0.0, |value| value.confidence.get()),
+            since: zone.since,
+            silent_since: zone.silent_since,
+            last_failure: failures.get(&zone.zone).cloned(),
         }
     }
 
@@ -134,9 +153,33 @@ impl ZoneDocument {
     }
 }
 
+type ZoneFailures = BTreeMap<Zone, ZoneFailureDocument>;
+
 /// Every zone that a node stands in, by name.
-pub(super) fn zones(snapshot: &Snapshot, freshness: &Freshness, now: Timestamp) -> Vec<ZoneDocument> {
-    let mut zones: Vec<_> = snapshot.inhabited_zones().map(|zone| ZoneDocument::new(zone, freshness, now)).collect();
+pub(super) fn zones(model: &Model, snapshot: &Snapshot, now: Timestamp) -> Vec<ZoneDocument> {
+    let (freshness, failures) = (&model.options.freshness, failures(&model.grid_sources));
+    let zone = |zone: &ZoneState| ZoneDocument::new(zone, freshness, &failures, now);
+    let mut zones: Vec<_> = snapshot.inhabited_zones().map(zone).collect();
     zones.sort_by(|a, b| a.zone.cmp(&b.zone));
     zones
+}
+
+fn failures(sources: &[StatusHandle]) -> ZoneFailures {
+    let mut newest = ZoneFailures::default();
+    for status in sources.iter().map(StatusHandle::load) {
+        for question in &status.questions {
+            let Some(failure) = &question.last_failure else { continue };
+            for zone in &question.zones {
+                if newest.get(zone).is_none_or(|known| known.failure.at < failure.at) {
+                    let document = ZoneFailureDocument {
+                        source: status.name.to_string(),
+                        purpose: question.purpose.as_str(),
+                        failure: FailureDocument::new(failure),
+                    };
+                    newest.insert(zone.clone(), document);
+                }
+            }
+        }
+    }
+    newest
 }
