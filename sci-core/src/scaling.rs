@@ -200,3 +200,6 @@ pub struct TooLittleHistory {
     /// How many are known.
     pub hours: usize,
 }
+
+#[cfg(test)]
+mod tests;

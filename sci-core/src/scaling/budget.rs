@@ -73,7 +73,7 @@ impl BudgetUse {
     ///
     /// ```text
     /// projected = spent / elapsed                             spent, before 2 % of the month have passed
-    /// p         = max(projected, spent) / budget
+    /// p         = projected / budget
     /// need      = (p - start) / (1 - start + 0.5)             0 at the start of throttling, 1 at one and a half budgets
     /// class k   : 1 - (1 - 0.5) * clamp(3 * need - k, 0, 1)   k = 0 best effort, 1 standard, 2 critical
     /// ```
