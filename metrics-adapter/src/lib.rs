@@ -5,5 +5,12 @@
 //! other; the adapter serves the load times that factor, and the autoscaler does the rest.
 #![warn(missing_docs)]
 
+pub mod autoscaler;
 pub mod budget;
+pub mod catalogue;
+pub mod explain;
+pub mod keda;
+pub mod names;
 pub mod policy;
+pub mod serve;
+pub mod table;

@@ -12,6 +12,7 @@ mod crds;
 mod curve;
 mod limits;
 mod load;
+mod plan;
 
 mod quantity;
 mod spec;
@@ -24,6 +25,7 @@ pub use self::{
         CounterKind, DescribedObject, LoadSpec, MetricSpec, MetricType, PodsSpec, PrometheusSpec, QueueSpec, Scheme,
         SourceSpec,
     },
+    plan::{BatchPlan, Due, LoadPlan, Plan, PlanError, Work},
     quantity::{PerReplica, PerReplicaError},
     spec::{
         BatchSpec, CriticalitySpec, DaySpec, GreenScalingPolicy, GreenScalingPolicySpec, HysteresisSpec, ModeSpec,

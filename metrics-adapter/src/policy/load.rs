@@ -202,7 +202,23 @@ pub struct QueueSpec {
     pub pods: Option<PodsSpec>,
 }
 
+impl SourceSpec {
+    /// As in metrics: a fixed word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Prometheus(_) => "prometheus",
+            Self::Metric(_) => "metric",
+            Self::Pods(_) => "pods",
+        }
+    }
+}
+
 impl MetricType {
+    /// Whether this adapter serves metrics of the same API.
+    pub const fn is_served_here(self) -> bool {
+        !matches!(self, Self::Resource)
+    }
+
     /// As in the object.
     pub const fn as_str(self) -> &'static str {
         match self {

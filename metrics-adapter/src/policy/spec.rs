@@ -1,5 +1,6 @@
 //! `GreenScalingPolicy` as users write it.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use kube_sci_signals::config::TextDuration;
 use schemars::JsonSchema;
@@ -87,6 +88,14 @@ pub struct GreenScalingPolicySpec {
     /// Whose electricity counts; absent: the grid zones where the workload's pods run, weighted by pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneSpec>,
+    /// An intensity this far from the present is not used: the factor is 1, and the autoscaler does what it would do
+    /// without carbon.
+    #[serde(default = "default_carbon_stale_after")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "self >= duration('1s') && self <= duration('24h')",
+        "message": "make carbonStaleAfter 1s to 24h",
+    }]))]
+    pub carbon_stale_after: TextDuration,
     /// How the factor is kept from moving to and fro.
     #[serde(default)]
     pub hysteresis: HysteresisSpec,
@@ -147,6 +156,10 @@ pub struct HysteresisSpec {
         "message": "make minDwell 0s to 24h",
     }]))]
     pub min_dwell: TextDuration,
+    /// Along lines the factor takes the levels 1, 1 - quantum, 1 - 2 quanta and so on, always the next one above; 0:
+    /// any. Steps are levels themselves.
+    #[schemars(range(min = 0, max = 0.5))]
+    pub quantum: f64,
 }
 
 /// How fast the factor may change.
@@ -227,19 +240,24 @@ pub enum CriticalitySpec {
     BestEffort,
 }
 
-/// Works off a queue by a deadline: exactly one of `deadline` and `maxAge`.
+/// Works off a queue by a deadline: exactly one of `deadline`, `dailyBy` and `maxAge`. Where it is missed, work goes on
+/// as fast as it can until the queue is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "has(self.deadline) != has(self.maxAge)",
-    "message": "give exactly one of deadline and maxAge",
+    "rule": "[has(self.deadline), has(self.dailyBy), has(self.maxAge)].filter(given, given).size() == 1",
+    "message": "give exactly one of deadline, dailyBy and maxAge",
 }]))]
 pub struct BatchSpec {
-    /// By when everything that waits now has to be done: a time of the day in UTC, as `06:00`. The next one counts.
+    /// By when everything has to be done: a time stamp such as `2026-01-31T06:00:00Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Time>,
+    /// By when everything has to be done on every day: a time of the day in UTC, as `06:00`. The first one after the
+    /// queue began to fill counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5), regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
-    pub deadline: Option<String>,
-    /// In place of a deadline: how long anything may wait.
+    pub daily_by: Option<String>,
+    /// How long after it began to fill the queue has to be empty again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = [{
         "rule": "self >= duration('1m') && self <= duration('168h')",
@@ -252,16 +270,24 @@ pub struct BatchSpec {
     /// Most replicas that the plan counts on; the `maxReplicas` of the autoscaler should not be less.
     #[schemars(range(min = 1, max = 10000))]
     pub max_replicas: u32,
-    /// Part of the time until the deadline that is kept free for surprises, 0 to 0.9.
-    #[serde(default = "default_reserve")]
-    #[schemars(range(min = 0, max = 0.9))]
-    pub reserve: f64,
+    /// Time before the deadline that is kept free: pods start, machines fail, rates are guesses.
+    #[serde(default = "default_margin")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "self >= duration('0s') && self <= duration('24h')",
+        "message": "make margin 0s to 24h",
+    }]))]
+    pub margin: TextDuration,
 }
 
 impl Default for HysteresisSpec {
     fn default() -> Self {
-        Self { band: 15.0, min_dwell: TextDuration::from_secs(600) }
+        Self { band: 10.0, min_dwell: TextDuration::from_secs(600), quantum: 0.05 }
     }
+}
+
+impl DaySpec {
+    /// The whole week.
+    pub const ALL: [Self; 7] = [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
 }
 
 impl ModeSpec {
@@ -304,6 +330,10 @@ const fn default_step_every() -> TextDuration {
     TextDuration::from_secs(60)
 }
 
-const fn default_reserve() -> f64 {
-    0.1
+const fn default_margin() -> TextDuration {
+    TextDuration::from_secs(300)
+}
+
+const fn default_carbon_stale_after() -> TextDuration {
+    TextDuration::from_secs(2 * 3_600)
 }

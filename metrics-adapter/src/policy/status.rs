@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
+use sci_core::scaling::{GovernorState, GreenFactor, Phase};
 use serde::{Deserialize, Serialize};
 
 /// Types of conditions.
@@ -137,14 +138,72 @@ pub struct SavedStatus {
 }
 
 /// What a restarted adapter goes on from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct GovernorStatus {
-    /// The factor that holds.
-    pub factor: f64,
-    /// The intensity that it was chosen at, in gCO2e/kWh.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intensity: Option<f64>,
+    /// The factor that holds or is on its way to `level`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
+    /// When it last moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stepped_at: Option<Time>,
+    /// Where the factor is, or on its way to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<f64>,
     /// Since when.
-    pub since: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level_since: Option<Time>,
+    /// What the workload is in for: `full`, `throttled`, `carbonUnknown` or `neverThrottle`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Of a batch: since when its queue has not been empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Time>,
+}
+
+impl GovernorStatus {
+    /// From what a governor remembers.
+    pub fn of(state: &GovernorState) -> Self {
+        Self {
+            factor: Some(state.factor.get()),
+            stepped_at: state.stepped_at.map(Time),
+            level: Some(state.level.get()),
+            level_since: state.level_since.map(Time),
+            phase: state.phase.map(|phase| phase.as_str().to_owned()),
+            waiting_since: None,
+        }
+    }
+
+    /// What a governor goes on from. What cannot be meant is as good as forgotten: the factor is 1 then.
+    pub fn state(&self) -> GovernorState {
+        let factor = |factor: Option<f64>| factor.and_then(|factor| GreenFactor::new(factor).ok()).unwrap_or_default();
+        let known = [Phase::Full, Phase::Throttled, Phase::CarbonUnknown, Phase::NeverThrottle];
+        GovernorState {
+            level: factor(self.level),
+            level_since: self.level_since.as_ref().map(|time| time.0),
+            factor: factor(self.factor),
+            stepped_at: self.stepped_at.as_ref().map(|time| time.0),
+            phase: known.into_iter().find(|phase| Some(phase.as_str()) == self.phase.as_deref()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_governor_survives_its_status() {
+        let mut state = GovernorState::at(GreenFactor::new(0.75).unwrap(), "2026-01-01T00:00:00Z".parse().unwrap());
+        state.phase = Some(Phase::NeverThrottle);
+        let written = serde_json::to_string(&GovernorStatus::of(&state)).unwrap();
+        assert_eq!(serde_json::from_str::<GovernorStatus>(&written).unwrap().state(), state);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_throttles_nothing() {
+        let status = GovernorStatus { factor: Some(f64::NAN), level: Some(-3.0), ..GovernorStatus::default() };
+        assert_eq!(status.state(), GovernorState::default());
+        assert_eq!(GovernorState::default().factor, GreenFactor::ONE);
+    }
 }
