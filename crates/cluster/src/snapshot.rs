@@ -71,23 +71,20 @@ pub struct NodePower {
 impl NodeRecord {
     /// What the node draws: by its meter, else by its power curve at what is requested of it.
     pub fn power(&self) -> NodePower {
-        if let Some(metered) = &self.meters.power {
-            let watts = metered.power;
-            return NodePower { watts, low: watts, high: watts, quality: metered.quality };
-        }
-        let utilization = Utilization::of(self.load.requested.cpu, self.identity.capacity.cpu);
-        let watts = self.hardware.curve.at(utilization.unwrap_or(Utilization::IDLE));
-        let (low, high) = self.hardware.error_band;
-        NodePower {
-            watts,
-            low: Watts::clamped(watts.get() * low),
-            high: Watts::clamped(watts.get() * high),
-            quality: PowerQuality::Modelled,
-        }
+        let (watts, quality) = match &self.meters.power {
+            Some(metered) => (metered.power, metered.quality),
+            None => {
+                let utilization = Utilization::of(self.load.requested.cpu, self.identity.capacity.cpu);
+                (self.hardware.curve.at(utilization.unwrap_or(Utilization::IDLE)), PowerQuality::Modelled)
+            }
+        };
+        let (low, high) = quality.error_band().unwrap_or(self.hardware.error_band);
+        NodePower { watts, low: Watts::clamped(watts.get() * low), high: Watts::clamped(watts.get() * high), quality }
     }
 
     /// The node as sources of energy know it. What draws more than `max_power_factor` times its hardware's full power,
-    /// at the upper end of the hardware's error band, is not this node.
+    /// at the upper end of the hardware's error band, is not this node: hardware that is only guessed gets the more
+    /// room, the less is known of it.
     pub fn facts(&self, max_power_factor: f64) -> NodeFacts {
         let hardware = &self.identity.hardware;
         let (_, high) = hardware.error_band;

@@ -47,7 +47,11 @@ fn at(seconds: u64) -> Timestamp {
 
 /// An index that has listed `nodes`, all in zone HQ at 500 g/kWh.
 fn index(nodes: &[&str]) -> Index {
-    let mut index = Index::new(&config(&settings())).unwrap();
+    index_of(&settings(), nodes)
+}
+
+fn index_of(settings: &Value, nodes: &[&str]) -> Index {
+    let mut index = Index::new(&config(settings)).unwrap();
     for kind in ObjectKind::ALL {
         index.begin_list(kind);
         for name in nodes.iter().filter(|_| kind == ObjectKind::Node) {
@@ -132,6 +136,83 @@ fn a_meter_answers_until_it_is_stale_and_then_the_node_is_modelled() {
     let snapshot = index.publish(at(241)).unwrap();
     assert_eq!(watts(&snapshot, "a").1, PowerQuality::Modelled);
     assert_eq!(snapshot.node_named("a").unwrap().meters.silent_since, Some(at(241)));
+}
+
+#[test]
+fn a_meter_is_waited_for_as_long_as_its_source_takes_to_speak() {
+    for (change, patience) in [
+        (json!({ "staleAfter": "10m" }), 600),
+        (json!({ "window": "2m" }), 360),
+        (json!({ "period": "100s" }), 300),
+        (json!({ "scrapeInterval": "5m" }), 900),
+    ] {
+        let mut settings = settings();
+        let energy = &mut settings["energy"];
+        for (key, value) in change.as_object().unwrap() {
+            let place = match key.as_str() {
+                "period" => &mut energy["sources"][0],
+                "scrapeInterval" => &mut energy["sources"][0]["prometheus"],
+                _ => &mut *energy,
+            };
+            place[key] = value.clone();
+        }
+        let mut index = index_of(&settings, &["a"]);
+        hear(&mut index, 0, window("first", "a", 60, 75.0, 0.5, &[]));
+        let mut quality = |seconds: u64| {
+            index.tick(at(seconds));
+            index.publish(at(seconds)).map(|snapshot| watts(&snapshot, "a").1)
+        };
+        assert_eq!(quality(60), Some(PowerQuality::Measured), "{change}");
+        assert!(quality(60 + patience).is_none_or(|quality| quality == PowerQuality::Measured), "{change}");
+        assert_eq!(quality(61 + patience), Some(PowerQuality::Modelled), "{change}");
+    }
+}
+
+#[test]
+fn the_error_band_follows_from_how_the_power_is_known() {
+    for (sampled, modelled, band) in
+        [(false, false, (75.0, 75.0)), (true, false, (67.5, 82.5)), (true, true, (37.5, 150.0))]
+    {
+        let mut index = index(&["a"]);
+        hear(&mut index, 0, NodeWindow { sampled, modelled, ..window("first", "a", 60, 75.0, 0.5, &[]) });
+        let power = index.publish(at(60)).unwrap().node_named("a").unwrap().power();
+        assert!((power.low.get() - band.0).abs() < 1e-9 && (power.high.get() - band.1).abs() < 1e-9, "{power:?}");
+    }
+}
+
+#[test]
+fn no_node_draws_more_than_the_factor_of_its_hardware_allows() {
+    let max_power = |settings: &Value, factor: f64| {
+        let snapshot = index_of(settings, &["a"]).publish(noon()).unwrap();
+        let node = snapshot.node_named("a").unwrap();
+        let full = node.identity.hardware.curve.full().get();
+        (node.facts(factor).max_power.get(), full, node.identity.hardware.error_band.1)
+    };
+    // A class of the configuration is meant as it stands.
+    assert_eq!(max_power(&settings(), 2.0).0, 200.0);
+    assert_eq!(max_power(&settings(), 1.0).0, 100.0);
+    // Where only the size is known, the guess may be far too low.
+    let mut unknown = settings();
+    unknown["nodes"]["hardwareRules"] = json!([]);
+    let (max, full, high) = max_power(&unknown, 2.0);
+    assert!(high > 2.0 && (max - 2.0 * full * high).abs() < 1e-9, "{max} {full} {high}");
+}
+
+#[test]
+fn energy_of_a_zone_without_intensity_is_counted_apart() {
+    let mut index = index(&["known"]);
+    index.apply_node(&serde_json::from_value(node_json("dark", "XX")).unwrap(), noon());
+    for node in ["known", "dark"] {
+        index.apply_pod(&pod(&format!("on-{node}"), "web", node, "4"));
+        hear(&mut index, 0, window("first", node, 60, 75.0, 0.5, &[]));
+    }
+    let snapshot = index.publish(at(60)).unwrap();
+    let of = |name| snapshot.accounts().node(name).unwrap().node.measured;
+    assert_eq!((of("dark").unpriced.get(), of("dark").operational.get()), (4_500.0, 0.0));
+    assert_eq!(of("known").unpriced, Joules::ZERO);
+    assert!(of("known").operational.get() > 0.0);
+    let workload = snapshot.accounts().workloads().next().unwrap().account.measured;
+    assert!(workload.unpriced.get() > 0.0 && workload.unpriced < workload.energy(), "{workload:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `energy`: where measured energy comes from.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,13 @@ pub struct EnergyConfig {
     pub sources: Vec<EnergySourceConfig>,
     /// Energy is summed over windows of this length.
     pub window: TextDuration,
-    /// A measurement this old is not used any more: the node is modelled. Never shorter than three questions to the
-    /// source.
+    /// A measurement this old, from the end of its window, is not used any more: the next source answers, at the end
+    /// the node is modelled. Never shorter than three windows, three questions to the source and three scrapes of its
+    /// Prometheus.
     pub stale_after: TextDuration,
-    /// No node draws more than this many times the full power of its hardware class; what says so is refused.
+    /// No node draws more than this many times the full power of its hardware, at the upper end of the error band of
+    /// its table: 2 means twice the full power of a configured class, and more where the hardware is only guessed.
+    /// What says so is refused.
     pub max_power_factor: f64,
     /// Watts at the wall over the watts of meters that see processors and memory only (RAPL): fans, drives and losses
     /// of the power supply. Not used where a meter sees the whole machine.
@@ -164,6 +167,13 @@ impl EnergyConfig {
     /// The factor in the model's type; out of range, none.
     pub fn wall_factor(&self) -> WallFactor {
         WallFactor::new(self.wall_factor).unwrap_or(WallFactor::NONE)
+    }
+
+    /// How long what a source said of a node stands.
+    pub fn patience(&self, source: &EnergySourceConfig) -> Duration {
+        let scrapes = source.prometheus.as_ref().map_or(Duration::ZERO, |prometheus| prometheus.scrape_interval.get());
+        let asked = source.period.get().max(self.window.get()).max(scrapes);
+        self.stale_after.get().max(asked * 3)
     }
 
     /// Checks what the types alone cannot.

@@ -43,13 +43,9 @@ impl Choice {
     pub(super) fn new(config: &EnergyConfig) -> Self {
         let exporters =
             |source: &EnergySourceConfig| source.exporters.iter().map(|&exporter| Exporter::from(exporter)).collect();
-        let patience = |source: &EnergySourceConfig| {
-            let asked = source.period.get().max(config.window.get());
-            config.stale_after.get().max(asked * 3)
-        };
         Self {
             exporters: config.sources.iter().map(exporters).collect(),
-            stale_after: config.sources.iter().map(patience).collect(),
+            stale_after: config.sources.iter().map(|source| config.patience(source)).collect(),
         }
     }
 
