@@ -15,7 +15,7 @@ use kube::{
 };
 use kube_sci_e2e::{
     control_plane::{ControlPlane, ExtenderEntry, Options, Scheduler, SchedulerOptions},
-    extender_process::{ExtenderOptions, ExtenderProcess, shipped_binary},
+    extender_process::{self, ExtenderProcess, shipped_binary},
     wait::eventually,
     world::{NodeBuilder, node, pod},
 };
@@ -79,7 +79,7 @@ pub async fn figures() -> anyhow::Result<Vec<Figure>> {
 
 async fn at_size(nodes: usize) -> anyhow::Result<Vec<Figure>> {
     let plane = cluster(nodes).await?;
-    let extender = ExtenderProcess::start(&plane, ExtenderOptions::new(shipped_binary()?, &plane)).await?;
+    let extender = ExtenderProcess::start(&plane, extender_process::options(shipped_binary()?, &plane)).await?;
     let noop = NoopExtender::start()?;
     plane.quieten()?;
 
@@ -172,7 +172,7 @@ pub async fn memory() -> anyhow::Result<Vec<Figure>> {
     plane.quieten()?;
     let pods = (0..BOUND_PODS).map(|number| pod(format!("pod-{number}")).on_node(&node_name(number % NODES)).build());
     create(&plane, pods.collect()).await?;
-    let mut extender = ExtenderProcess::start(&plane, ExtenderOptions::new(shipped_binary()?, &plane)).await?;
+    let mut extender = ExtenderProcess::start(&plane, extender_process::options(shipped_binary()?, &plane)).await?;
     let seen = extender.metric("kube_sci_snapshot_pods", &[]).await?.unwrap_or_default();
     if seen < 50_000.0 {
         bail!("the extender knows {seen} pods only");

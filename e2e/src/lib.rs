@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+pub mod adapter_process;
 pub mod binaries;
 pub mod build;
 pub mod control_plane;
@@ -28,6 +29,7 @@ pub mod grid_api;
 pub mod local_cluster;
 pub mod metrics_text;
 pub mod misbehaving;
+pub mod own_program;
 pub mod pki;
 pub mod ports;
 pub mod process;

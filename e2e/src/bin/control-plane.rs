@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use kube_sci_e2e::binaries::{self, Binaries};
 use kube_sci_e2e::build;
 use kube_sci_e2e::control_plane::{ControlPlane, ExtenderEntry, Options, Scheduler, SchedulerOptions};
-use kube_sci_e2e::extender_process::{ExtenderOptions, ExtenderProcess};
+use kube_sci_e2e::extender_process::{self, ExtenderProcess};
 use kube_sci_e2e::local_cluster::{FOLDER, LocalCluster, State};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -178,7 +178,7 @@ async fn supervise(place: &Place, contents: Contents) -> Result<()> {
 
 /// The extender and a scheduler that asks it, as gently as it is shipped.
 async fn start_green(plane: &ControlPlane, binary: PathBuf) -> Result<(ExtenderProcess, Scheduler)> {
-    let extender = ExtenderProcess::start(plane, ExtenderOptions::new(binary, plane)).await?;
+    let extender = ExtenderProcess::start(plane, extender_process::options(binary, plane)).await?;
     let entry = ExtenderEntry::filter_and_prioritize(extender.url_prefix()).weight(SHIPPED_WEIGHT);
     let scheduler = plane.start_scheduler(SchedulerOptions::plain(GREEN_SCHEDULER).extender(entry)).await?;
     Ok((extender, scheduler))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kube_sci_e2e::control_plane::ControlPlane;
-use kube_sci_e2e::extender_process::{ADDRESS, ExtenderOptions, ExtenderProcess, shipped_binary};
+use kube_sci_e2e::extender_process::{self, ADDRESS, ExtenderProcess, shipped_binary};
 use kube_sci_e2e::pki::{Authority, KeyPairFiles, Subject};
 use kube_sci_e2e::ports::free_address;
 use kube_sci_e2e::process::{Process, Program};
@@ -57,7 +57,7 @@ impl Shipped {
 /// Starts the shipped binary with a shipped configuration; the address is where it answers probes.
 pub(super) async fn shipped_extender(plane: &ControlPlane, shipped: &Shipped) -> Result<(ExtenderProcess, SocketAddr)> {
     let probes = free_address()?;
-    let mut options = ExtenderOptions::new(shipped_binary()?, plane)
+    let mut options = extender_process::options(shipped_binary()?, plane)
         .kubeconfig(shipped.kubeconfig.clone())
         .config(shipped.config(probes)?.to_string());
     options.https.clone_from(&shipped.https);

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
     Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PreferredSchedulingTerm,
 };
 use kube_sci_e2e::control_plane::{ControlPlane, ExtenderEntry, Options, Scheduler, SchedulerOptions, client_from};
-use kube_sci_e2e::extender_process::{ExtenderOptions, ExtenderProcess, shipped_binary};
+use kube_sci_e2e::extender_process::{self, ExtenderProcess, shipped_binary};
 use kube_sci_e2e::wait::eventually;
 use kube_sci_e2e::world::{NodeBuilder, PodBuilder, World, node, pod};
 use serde_json::{Value, json};
@@ -108,7 +108,8 @@ impl<'p> Stage<'p> {
     }
 
     pub async fn extender_named(&self, short: &str, config: &str) -> Result<ExtenderProcess> {
-        let options = ExtenderOptions::new(shipped_binary()?, self.plane).name(&self.full(short)).config_lines(config);
+        let options =
+            extender_process::options(shipped_binary()?, self.plane).name(&self.full(short)).config_lines(config);
         Ok(ExtenderProcess::start(self.plane, options).await?)
     }
 

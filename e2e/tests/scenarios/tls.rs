@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use kube_sci_e2e::control_plane::{ExtenderEntry, ExtenderTls};
-use kube_sci_e2e::extender_process::{ADDRESS, ExtenderOptions, ExtenderProcess, shipped_binary};
+use kube_sci_e2e::extender_process::{self, ADDRESS, ExtenderProcess, shipped_binary};
 use kube_sci_e2e::pki::{Authority, KeyPairFiles, Subject};
 use kube_sci_e2e::wait::eventually;
 use reqwest::tls::TlsInfo;
@@ -49,7 +49,7 @@ impl<'s> Secured<'s> {
             key.display(),
             grid.config()
         );
-        let options = ExtenderOptions::new(shipped_binary()?, self.stage.plane);
+        let options = extender_process::options(shipped_binary()?, self.stage.plane);
         let options = options.name(&self.stage.full("extender")).config(config).https(client);
         Ok(ExtenderProcess::start(self.stage.plane, options).await?)
     }

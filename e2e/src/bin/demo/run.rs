@@ -13,7 +13,7 @@ use kube::{Api, api::ListParams};
 use kube_sci_cluster::config::ModelConfig;
 use kube_sci_e2e::{
     control_plane::{ControlPlane, Options, SchedulerOptions},
-    extender_process::{ExtenderOptions, ExtenderProcess, shipped_binary},
+    extender_process::{self, ExtenderProcess, shipped_binary},
     wait::eventually,
     world::World,
 };
@@ -78,7 +78,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     progress.say("adding 14 nodes of three clouds and two sites of our own, five with an agent that measures");
     world.create_nodes(scene::nodes()).await?;
     let configuration = [scene::CONFIGURATION, &signals.configuration(plane.folder())?].concat();
-    let options = ExtenderOptions::new(shipped_binary()?, &plane).config_lines(&configuration);
+    let options = extender_process::options(shipped_binary()?, &plane).config_lines(&configuration);
     let extender = ExtenderProcess::start(&plane, options).await?;
 
     progress.say("placing 60 pods with a plain kube-scheduler");
