@@ -57,8 +57,12 @@ impl Binaries {
 
 /// Finds one program; the others need not be there.
 pub fn find(name: &str) -> Result<PathBuf, BinariesError> {
-    let mut modules = MODULES.iter();
-    let module = modules.find(|module| module.programs.iter().any(|program| program.name == name));
+    find_in(&MODULES, name)
+}
+
+/// As [`find`], among the programs of these modules.
+pub fn find_in(modules: &[Module], name: &str) -> Result<PathBuf, BinariesError> {
+    let module = modules.iter().find(|module| module.programs.iter().any(|program| program.name == name));
     let module = module.ok_or_else(|| BinariesError::Unknown { name: name.to_owned() })?;
     let place = Place::find()?;
     place.programs(module)?;

@@ -1,6 +1,10 @@
 //! The pinned programs: what is built, from which sources, with which flags.
 
-use std::path::Path;
+mod hash;
+mod sources;
+
+use self::hash::Fnv;
+pub use self::sources::{GoModule, NodePackages, PublishedCrate, PythonPackages, SourceFile, Sources};
 
 /// Kubernetes itself, as the programs report it.
 pub const KUBERNETES_VERSION: &str = "v1.37.2";
@@ -24,42 +28,12 @@ pub struct Module {
 #[non_exhaustive]
 pub struct Program {
     pub name: &'static str,
-    /// The Go package or the crate.
+    /// The Go package, the crate, or the script.
     pub package: &'static str,
 }
 
-/// Where the sources come from, and how they are built.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Sources {
-    Go(GoModule),
-    Crate(PublishedCrate),
-}
-
-/// A Go module of ours, `control-plane/NAME`, that pins published ones.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct GoModule {
-    pub go_mod: &'static str,
-    pub go_sum: &'static str,
-    /// Build tags.
-    tags: &'static str,
-    /// Linker flags beyond `-s -w`.
-    link: &'static str,
-    /// Files of kwok's sources that lie beside the programs, in `stages/`.
-    pub stages: &'static [&'static str],
-}
-
-/// A crate of crates.io, built with the lock file that it was published with.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct PublishedCrate {
-    version: &'static str,
-    features: &'static str,
-}
-
 /// In the order of building: short ones first, so that a broken tool chain shows early.
-pub const MODULES: [Module; 6] = [
+pub const MODULES: [Module; 9] = [
     Module {
         name: "kind",
         sources: Sources::Go(GoModule::new(
@@ -93,6 +67,34 @@ pub const MODULES: [Module; 6] = [
         }),
         programs: &[Program { name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok" }],
         cold_build_seconds: 116,
+    },
+    Module {
+        name: "go-client",
+        sources: Sources::Go(
+            GoModule::new(include_str!("../clients/go/go.mod"), include_str!("../clients/go/go.sum"))
+                .files(&[SourceFile::new("main.go", include_str!("../clients/go/main.go"))]),
+        ),
+        programs: &[Program { name: "go-metrics-client", package: "." }],
+        cold_build_seconds: 60,
+    },
+    Module {
+        name: "python-client",
+        sources: Sources::Python(PythonPackages {
+            requirements: include_str!("../clients/python/requirements.txt"),
+            script: SourceFile::new("client.py", include_str!("../clients/python/client.py")),
+        }),
+        programs: &[Program { name: "python-metrics-client", package: "client.py" }],
+        cold_build_seconds: 30,
+    },
+    Module {
+        name: "node-client",
+        sources: Sources::Node(NodePackages {
+            package: include_str!("../clients/node/package.json"),
+            lock: include_str!("../clients/node/package-lock.json"),
+            script: SourceFile::new("client.mjs", include_str!("../clients/node/client.mjs")),
+        }),
+        programs: &[Program { name: "node-metrics-client", package: "client.mjs" }],
+        cold_build_seconds: 20,
     },
     Module {
         name: "prometheus",
@@ -146,78 +148,30 @@ impl Module {
     /// ready programs must stay usable where Go is not installed. The version used is noted beside the programs.
     pub fn folder_name(&self) -> String {
         let mut hash = Fnv::default();
-        let nowhere = Path::new("");
-        let arguments = match self.sources {
-            Sources::Go(go) => {
-                [go.go_mod, go.go_sum].into_iter().chain(go.stages.iter().copied()).for_each(|text| hash.add(text));
-                go.build_arguments(self.programs, nowhere)
-            }
-            Sources::Crate(published) => published.install_arguments(self.programs, nowhere, nowhere),
-        };
-        for argument in arguments {
-            hash.add(&argument);
+        for ingredient in self.sources.ingredients(self.programs) {
+            hash.add(&ingredient);
         }
         format!("{}-{:016x}", self.name, hash.0)
     }
-}
 
-impl GoModule {
-    const fn new(go_mod: &'static str, go_sum: &'static str) -> Self {
-        Self { go_mod, go_sum, tags: "", link: "", stages: &[] }
-    }
-
-    /// Arguments of `go` that build the programs into a folder.
-    pub fn build_arguments(&self, programs: &[Program], output: &Path) -> Vec<String> {
-        let fixed = ["build", "-trimpath", "-buildvcs=false", "-mod=readonly"];
-        let mut arguments: Vec<String> = fixed.map(str::to_owned).to_vec();
-        if !self.tags.is_empty() {
-            arguments.extend(["-tags".to_owned(), self.tags.to_owned()]);
-        }
-        arguments.extend(["-ldflags".to_owned(), format!("-s -w{}", self.link), "-o".to_owned()]);
-        match programs {
-            // The program of etcd's module would otherwise be called `v3`.
-            [only] => arguments.push(output.join(only.name).display().to_string()),
-            _several => arguments.push(format!("{}/", output.display())),
-        }
-        arguments.extend(programs.iter().map(|program| program.package.to_owned()));
-        arguments
+    /// A Go module of somebody else's, such as a benchmark's peers.
+    pub const fn go(
+        name: &'static str,
+        module: GoModule,
+        programs: &'static [Program],
+        cold_build_seconds: u64,
+    ) -> Self {
+        Self { name, sources: Sources::Go(module), programs, cold_build_seconds }
     }
 }
 
-impl PublishedCrate {
-    /// Arguments of `cargo` that build the programs into the folder `bin` of `root`.
-    pub fn install_arguments(&self, programs: &[Program], root: &Path, target: &Path) -> Vec<String> {
-        // A slow program will do: it is built in half the time.
-        let fixed = ["install", "--locked", "--debug", "--config", "profile.dev.debug=false", "--no-default-features"];
-        let mut arguments: Vec<String> = fixed.map(str::to_owned).to_vec();
-        arguments.extend(["--features", self.features, "--version", self.version].map(str::to_owned));
-        for (flag, folder) in [("--root", root), ("--target-dir", target)] {
-            arguments.extend([flag.to_owned(), folder.display().to_string()]);
-        }
-        arguments.extend(programs.iter().map(|program| program.package.to_owned()));
-        arguments
+impl Program {
+    pub const fn new(name: &'static str, package: &'static str) -> Self {
+        Self { name, package }
     }
 }
 
 /// Names of all programs.
 pub fn names() -> impl Iterator<Item = &'static str> {
     MODULES.iter().flat_map(|module| module.programs).map(|program| program.name)
-}
-
-/// FNV-1a, 64 bit: stable over compilers, which the standard library's hasher does not promise.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    /// Adds a text and a mark of its end.
-    fn add(&mut self, text: &str) {
-        for byte in text.bytes().chain([0xff]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
 }

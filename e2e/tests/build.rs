@@ -1,4 +1,4 @@
-//! The build command, with stand-ins for Go and cargo that only make empty programs.
+//! The build command, with stand-ins for the tools that only make empty programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -36,6 +36,30 @@ while [ "$1" != --root ]; do shift; done
 mkdir -p "$2/bin" && : >"$2/bin/scaphandre"
 "#;
 
+/// Makes environments whose interpreter notes what is installed.
+const PYTHON: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+case "$1" in
+--version) echo "Python 3.11.2" ;;
+-c) if [ -e "$here/no-python" ]; then echo "ModuleNotFoundError: No module named 'ensurepip'" >&2; exit 1; fi ;;
+-m) mkdir -p "$3/bin" && printf '#!/bin/sh\necho install >>"%s/builds"\n' "$here" >"$3/bin/python" && chmod +x "$3/bin/python" ;;
+esac
+"#;
+
+const NODE: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+if [ -e "$here/no-node" ]; then echo "node is broken" >&2; exit 1; fi
+echo v20.20.2
+"#;
+
+const NPM: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+if [ "$1" = --version ]; then echo 10.8.2; exit; fi
+echo install >>"$here/builds"
+while [ "$1" != --prefix ]; do shift; done
+mkdir "$2/node_modules"
+"#;
+
 struct Machine(TempDir);
 
 impl Machine {
@@ -45,7 +69,7 @@ impl Machine {
 
     fn with_go(version: &str) -> Result<Self> {
         let machine = Self::without_go()?;
-        for (name, script) in [("go", GO), ("cargo", CARGO)] {
+        for (name, script) in [("go", GO), ("cargo", CARGO), ("python3", PYTHON), ("node", NODE), ("npm", NPM)] {
             let tool = machine.path(name);
             fs::write(&tool, script)?;
             fs::set_permissions(&tool, fs::Permissions::from_mode(0o755))?;
@@ -153,6 +177,36 @@ fn a_failed_build_shows_what_go_said_and_leaves_nothing_half_done() -> Result<()
     fs::remove_file(machine.path("broken"))?;
     assert!(machine.command("build").output()?.status.success());
     assert!(machine.command("path").output()?.status.success());
+    Ok(())
+}
+
+#[test]
+fn a_client_whose_interpreter_is_missing_is_left_out_with_what_to_install() -> Result<()> {
+    let machine = Machine::with_go("go1.26.8")?;
+    for missing in ["no-python", "no-node"] {
+        fs::write(machine.path(missing), "")?;
+    }
+    let output = machine.command("build").output()?;
+    assert!(output.status.success(), "{}", errors(&output));
+    let shown = errors(&output);
+    assert!(shown.contains("python-client is left out") && shown.contains("apt-get install python3-venv"), "{shown}");
+    assert!(shown.contains("node-client is left out") && shown.contains("apt-get install nodejs npm"), "{shown}");
+    assert_eq!(machine.builds(), kube_sci_e2e::programs::MODULES.len() - 2);
+    let path = |program: &str| machine.command("path").arg(program).output();
+    assert!(path("kubectl")?.status.success() && path("go-metrics-client")?.status.success());
+    assert!(errors(&path("node-metrics-client")?).contains("node-metrics-client is not built"));
+
+    for missing in ["no-python", "no-node"] {
+        fs::remove_file(machine.path(missing))?;
+    }
+    assert!(machine.command("build").output()?.status.success());
+    let client = machine.folder_of("node-metrics-client")?;
+    assert!(client.join("node_modules").is_dir() && client.join("client.mjs").is_file());
+    // The folder was moved after the packages were installed: the starter finds its interpreter all the same.
+    let client = machine.folder_of("python-metrics-client")?.join("python-metrics-client");
+    let before = machine.builds();
+    assert!(Command::new(client).output()?.status.success());
+    assert_eq!(machine.builds(), before + 1, "the environment's own interpreter was started");
     Ok(())
 }
 

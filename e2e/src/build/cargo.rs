@@ -9,15 +9,14 @@ use std::process::Command;
 use super::{BuildError, command};
 use crate::programs::{Module, PublishedCrate};
 
-/// Builds the module's programs into `output` and returns cargo's version.
+/// Builds the module's programs into `output`.
 pub(super) fn build(
     module: &Module,
     published: PublishedCrate,
     output: &Path,
     work: &Path,
     tick: impl FnMut(),
-) -> Result<String, BuildError> {
-    let version = version()?;
+) -> Result<(), BuildError> {
     let root = work.join("root");
     let mut install = Command::new("cargo");
     install.args(published.install_arguments(module.programs, &root, &work.join("target")));
@@ -26,15 +25,5 @@ pub(super) fn build(
         let path = root.join("bin").join(program.name);
         fs::rename(&path, output.join(program.name)).map_err(|source| BuildError::Cache { path, source })?;
     }
-    Ok(version)
-}
-
-/// For example `cargo 1.95.0 (f2d3ce0bd 2026-03-21)`.
-fn version() -> Result<String, BuildError> {
-    let missing = |reason: String| BuildError::NoCargo { reason };
-    let output = Command::new("cargo").arg("--version").output().map_err(|error| missing(error.to_string()))?;
-    if !output.status.success() {
-        return Err(missing(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    Ok(())
 }

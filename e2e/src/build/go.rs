@@ -8,21 +8,20 @@ use super::{BuildError, command, write};
 use crate::binaries::{kwok_module_folder, stage_file_name};
 use crate::programs::{GoModule, Module};
 
-/// The oldest Go that builds Kubernetes 1.37.
-pub(super) const MINIMUM: (u32, u32) = (1, 26);
-
-/// Builds the module's programs into `output` and returns Go's version.
+/// Builds the module's programs into `output`.
 pub(super) fn build(
     module: &Module,
     go: GoModule,
     output: &Path,
     work: &Path,
     tick: impl FnMut(),
-) -> Result<String, BuildError> {
-    let version = version()?;
+) -> Result<(), BuildError> {
     // Our go.mod and go.sum are part of this program, so it builds from any folder.
     write(&work.join("go.mod"), go.go_mod)?;
     write(&work.join("go.sum"), go.go_sum)?;
+    for file in go.files {
+        write(&work.join(file.name), file.text)?;
+    }
     let mut build = Command::new("go");
     build
         .args(go.build_arguments(module.programs, output))
@@ -34,7 +33,7 @@ pub(super) fn build(
     if !go.stages.is_empty() {
         copy_stages(go, work, output)?;
     }
-    Ok(version)
+    Ok(())
 }
 
 fn copy_stages(go: GoModule, work: &Path, output: &Path) -> Result<(), BuildError> {
@@ -49,38 +48,4 @@ fn copy_stages(go: GoModule, work: &Path, output: &Path) -> Result<(), BuildErro
         write(&folder.join(stage_file_name(stage)), &text)?;
     }
     Ok(())
-}
-
-/// Go's version text, for example `go1.26.8`.
-fn version() -> Result<String, BuildError> {
-    let output = Command::new("go")
-        .args(["env", "GOVERSION"])
-        .output()
-        .map_err(|error| BuildError::NoGo { reason: error.to_string() })?;
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    match parse_version(&version) {
-        Some(found) if found >= MINIMUM => Ok(version),
-        Some(_) => Err(BuildError::OldGo { found: version }),
-        None => Err(BuildError::NoGo { reason: format!("`go env GOVERSION` says {version:?}") }),
-    }
-}
-
-fn parse_version(text: &str) -> Option<(u32, u32)> {
-    // Also `go1.27rc1` and `devel go1.28-...`.
-    let numbers = text.split_whitespace().find_map(|word| word.strip_prefix("go"))?;
-    let mut parts = numbers.split(|character: char| !character.is_ascii_digit());
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn go_versions_are_read_in_all_their_forms() {
-        assert_eq!(parse_version("go1.26.8"), Some((1, 26)));
-        assert_eq!(parse_version("go1.27rc1"), Some((1, 27)));
-        assert_eq!(parse_version("devel go1.28-abcdef Mon Jan 5"), Some((1, 28)));
-        assert_eq!(parse_version("gccgo"), None);
-    }
 }
