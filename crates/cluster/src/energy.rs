@@ -16,7 +16,7 @@ mod sources;
 
 pub(crate) use self::accounts::PodEntry;
 pub use self::{
-    accounts::{Account, Accounts, NodeAccount, PodAccount, Tally, WorkloadAccount},
+    accounts::{Account, Accounts, Latest, NodeAccount, PodAccount, Tally, WorkloadAccount},
     meters::{MeteredPower, NodeMeters, PowerQuality},
     profiles::{ProfileTable, WorkloadFactors},
     sources::EnergySourceStatus,

@@ -3,6 +3,7 @@
 //! Pure and synchronous. Sums are kept in integers, so the order of events leaves no trace: an index that saw a
 //! thousand changes equals one that was built from the final objects.
 
+mod directory;
 mod energy;
 mod nodes;
 mod pods;
@@ -18,6 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use sci_core::intensity::Series;
 
 use self::{
+    directory::DirectoryBook,
     energy::{EnergyBook, Update, World},
     nodes::NodeTable,
     pods::PodTable,
@@ -27,6 +29,7 @@ use crate::{
     identity::{RefusedAnnotation, Resolver},
     objects::{DefaultRequests, NamespaceView, NodeView, PodUid, PodView},
     snapshot::{Slot, Snapshot},
+    wanted::WantedZones,
 };
 
 /// What is watched.
@@ -79,6 +82,9 @@ pub struct Index {
     /// Zones that nodes stand in, for sources that are asked by zone.
     demand: ZoneDemand,
     energy: EnergyBook,
+    directory: Option<DirectoryBook>,
+    /// Zones to know beside those of nodes.
+    wanted: WantedZones,
     /// What sources call too much for a node, as a multiple of its full power.
     max_power_factor: f64,
     names_changed: bool,
@@ -115,6 +121,8 @@ impl Index {
             grid: Grid::new(&config.grid),
             demand: ZoneDemand::default(),
             energy: EnergyBook::new(&config.energy),
+            directory: None,
+            wanted: WantedZones::default(),
             max_power_factor: config.energy.max_power_factor,
             names_changed: false,
             listed: [false; 3],
@@ -124,9 +132,20 @@ impl Index {
         })
     }
 
+    /// From now on snapshots have a [`Directory`](crate::snapshot::Directory). Call it before anything is applied.
+    pub fn keep_directory(&mut self) {
+        self.directory = Some(DirectoryBook::default());
+    }
+
+    /// From now on the zones of `wanted` are known too.
+    pub fn also_know(&mut self, wanted: WantedZones) {
+        self.wanted = wanted;
+    }
+
     /// A node was added or changed. Returns annotations that could not be used, unless they were reported before.
     pub fn apply_node(&mut self, node: &NodeView, now: Timestamp) -> Vec<RefusedAnnotation> {
         let Some(name) = node.metadata.name.as_deref() else { return Vec::new() };
+        self.list(|directory| directory.apply_node(name, node));
         let mut identity = self.resolver.resolve(node);
         if let Some((zone, index)) = identity.zone.as_ref().map(|zone| self.grid.place(zone, now)) {
             identity.zone = Some(zone);
@@ -157,6 +176,7 @@ impl Index {
 
     /// A node was deleted. Pods on it are remembered until they are deleted too.
     pub fn delete_node(&mut self, name: &str) {
+        self.list(|directory| directory.delete_node(name));
         if self.nodes.delete(name) {
             self.energy.remove_node(name);
             self.dirty = true;
@@ -167,6 +187,7 @@ impl Index {
     /// A pod was added or changed.
     pub fn apply_pod(&mut self, pod: &PodView) -> PodChange {
         let Some(uid) = pod.metadata.uid.as_deref().map(PodUid::new) else { return PodChange::None };
+        self.list(|directory| directory.apply_pod(uid, pod));
         if pod.is_terminated() {
             return self.delete_pod(uid);
         }
@@ -177,6 +198,7 @@ impl Index {
 
     /// A pod was deleted. [`PodChange::Gone`] even if it was on no node: it may have been assumed on one.
     pub fn delete_pod(&mut self, uid: PodUid) -> PodChange {
+        self.list(|directory| directory.delete_pod(uid));
         self.dirty |= self.pods.delete(uid, &mut self.nodes);
         PodChange::Gone
     }
@@ -206,8 +228,15 @@ impl Index {
     /// An object of this name (a pod: of this UID) exists but cannot be read: what is known of it stays.
     pub fn keep(&mut self, kind: ObjectKind, name: &str) {
         match kind {
-            ObjectKind::Node => self.nodes.keep(name),
-            ObjectKind::Pod => self.pods.keep(PodUid::new(name)),
+            ObjectKind::Node => {
+                self.nodes.keep(name);
+                self.list(|directory| directory.keep_node(name));
+            }
+            ObjectKind::Pod => {
+                let uid = PodUid::new(name);
+                self.pods.keep(uid);
+                self.list(|directory| directory.keep_pod(uid));
+            }
             ObjectKind::Namespace => {
                 self.namespaces.opted_out.entry(name.into()).and_modify(|seen| *seen = true);
             }
@@ -217,8 +246,14 @@ impl Index {
     /// A full list begins.
     pub fn begin_list(&mut self, kind: ObjectKind) {
         match kind {
-            ObjectKind::Node => self.nodes.begin_list(),
-            ObjectKind::Pod => self.pods.begin_list(),
+            ObjectKind::Node => {
+                self.nodes.begin_list();
+                self.list(DirectoryBook::begin_nodes);
+            }
+            ObjectKind::Pod => {
+                self.pods.begin_list();
+                self.list(DirectoryBook::begin_pods);
+            }
             ObjectKind::Namespace => self.namespaces.opted_out.values_mut().for_each(|seen| *seen = false),
         }
     }
@@ -227,7 +262,10 @@ impl Index {
     pub fn end_list(&mut self, kind: ObjectKind) {
         let removed = match kind {
             ObjectKind::Node => self.end_node_list(),
-            ObjectKind::Pod => self.pods.end_list(&mut self.nodes),
+            ObjectKind::Pod => {
+                self.list(DirectoryBook::end_pods);
+                self.pods.end_list(&mut self.nodes)
+            }
             ObjectKind::Namespace => {
                 let before = self.namespaces.opted_out.len();
                 self.namespaces.opted_out.retain(|_, seen| mem::take(seen));
@@ -243,6 +281,7 @@ impl Index {
     }
 
     fn end_node_list(&mut self) -> bool {
+        self.list(DirectoryBook::end_nodes);
         let vanished = self.nodes.end_list();
         for name in &vanished {
             self.energy.remove_node(name);
@@ -294,7 +333,10 @@ impl Index {
     }
 
     /// Tells the sources in which zones nodes stand. Zones of former nodes keep their place, but cost no calls.
-    fn demand_zones(&self) {
+    fn demand_zones(&mut self, now: Timestamp) {
+        let before = self.grid.table().iter().count();
+        let wanted: Vec<_> = self.wanted.zones(now).iter().map(|zone| self.grid.place(zone, now)).collect();
+        self.dirty |= before != self.grid.table().iter().count();
         let mut seen = FxHashSet::default();
         let identities = self.nodes.existing().map(|record| &record.identity);
         let firsts = identities.filter(|identity| identity.zone_index.is_some_and(|index| seen.insert(index)));
@@ -303,12 +345,14 @@ impl Index {
             let region = region.map(|(provider, name)| CloudRegion { provider, name });
             Some(DemandedZone { zone: identity.zone.clone()?, region })
         });
-        self.demand.set(zones);
+        let nodes: Vec<DemandedZone> = zones.collect();
+        let further = wanted.into_iter().filter(|(_, index)| index.is_some_and(|index| seen.insert(index)));
+        self.demand.set(nodes.into_iter().chain(further.map(|(zone, _)| DemandedZone { zone, region: None })));
     }
 
     /// Time has passed: slots end, meters fall silent, modelled energy is due.
     pub fn tick(&mut self, now: Timestamp) {
-        self.demand_zones();
+        self.demand_zones(now);
         self.evaluate_zones(now);
         self.pods.tick(now);
         let (pods, zones) = (&self.pods, self.grid.table());
@@ -346,7 +390,16 @@ impl Index {
             profiles: Arc::clone(self.energy.profiles()),
             accounts: Arc::clone(self.energy.accounts()),
             energy_sources: Arc::clone(self.energy.sources()),
+            directory: self.directory.as_mut().map(DirectoryBook::publish).unwrap_or_default(),
         }))
+    }
+
+    /// Tells the directory, if there is one.
+    fn list(&mut self, tell: impl FnOnce(&mut DirectoryBook)) {
+        if let Some(directory) = &mut self.directory {
+            tell(directory);
+            self.dirty |= directory.changed();
+        }
     }
 
     fn namespaces_changed(&mut self, changed: bool) {

@@ -17,6 +17,7 @@
 //! | [`snapshot`] | what readers see |
 //! | [`assumptions`] | pods decided but not yet seen |
 //! | [`assess`] | one pod on one node: the number everywhere |
+//! | [`wanted`] | grid zones that are asked about although no node stands in them |
 //! | [`observer`] | the tasks that keep all of it current |
 
 pub mod annotations;
@@ -30,3 +31,4 @@ pub mod index;
 pub mod objects;
 pub mod observer;
 pub mod snapshot;
+pub mod wanted;

@@ -3,6 +3,7 @@
 //! The views are deserialised straight from the API server's answer, so a Node of 16 KB costs a few hundred bytes.
 //! Pods from kube-scheduler's requests go through the same [`PodSpec`], hence the same numbers.
 
+mod labels;
 mod meta;
 mod namespace;
 mod node;
@@ -18,6 +19,7 @@ use sci_core::{
 use serde::Deserialize;
 
 pub use self::{
+    labels::Labels,
     meta::{annotation, display_name, label},
     namespace::NamespaceView,
     node::{NodeAddress, NodeSpec, NodeStatus, NodeView},

@@ -99,8 +99,13 @@ enum Change<T> {
 impl Observer {
     /// Prepares the model and the tasks; nothing runs until the tasks are spawned.
     pub fn start(client: &Client, config: &ModelConfig, hooks: ObserverHooks) -> Result<Self, ConfigError> {
-        let ObserverHooks { metrics, heartbeat, clock, bound, sources: further, energy_sources } = hooks;
-        let index = Index::new(config)?;
+        let ObserverHooks { metrics, heartbeat, clock, bound, directory, wanted, sources: further, energy_sources } =
+            hooks;
+        let mut index = Index::new(config)?;
+        index.also_know(wanted);
+        if directory {
+            index.keep_directory();
+        }
         let mut sources = grid::sources(&config.grid, index.zone_demand(), index.learned_history(), Some(client))?;
         sources.extend(further);
         let grid_sources = sources.iter().filter_map(|source| source.status()).collect();

@@ -1,6 +1,7 @@
 //! What every program reads: one immutable picture of the cluster, replaced as a whole.
 
 mod chunked;
+mod directory;
 
 use std::sync::Arc;
 
@@ -17,7 +18,10 @@ use sci_core::{
     quantity::{Utilization, Watts},
 };
 
-pub use self::chunked::ChunkedVec;
+pub use self::{
+    chunked::ChunkedVec,
+    directory::{Directory, PodRecord},
+};
 use crate::{
     energy::{Accounts, EnergySourceStatus, NodeMeters, PowerQuality, ProfileTable, WorkloadFactors},
     identity::NodeIdentity,
@@ -111,6 +115,7 @@ pub struct Snapshot {
     pub(crate) profiles: Arc<ProfileTable>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) energy_sources: Arc<Vec<EnergySourceStatus>>,
+    pub(crate) directory: Arc<Directory>,
 }
 
 impl Snapshot {
@@ -188,6 +193,11 @@ impl Snapshot {
     /// How the configured sources of energy fare.
     pub fn energy_sources(&self) -> &[EnergySourceStatus] {
         &self.energy_sources
+    }
+
+    /// Pods and nodes by name, with their labels. Empty unless `ObserverHooks::directory` asked for it.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// Whether pods of this namespace get neutral answers.

@@ -4,11 +4,11 @@
 //! meter counted before: a restart is a reset like any other, not a jump. The number of pods and workloads with
 //! accounts of their own is bounded; all others share one account.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
-use sci_core::quantity::{GramsCo2e, Joules};
+use sci_core::quantity::{GramsCo2e, GramsPerHour, Joules, Watts};
 
 use crate::objects::{Workload, WorkloadKey};
 
@@ -41,6 +41,19 @@ pub struct Account {
     pub modelled: Tally,
 }
 
+/// What a pod did in the last stretch of time that is accounted for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latest {
+    /// What was counted in it.
+    pub tally: Tally,
+    /// How long it is.
+    pub length: Duration,
+    /// When it ended.
+    pub end: Timestamp,
+    /// Whether a meter answered.
+    pub measured: bool,
+}
+
 /// The account of one pod.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodAccount {
@@ -50,6 +63,8 @@ pub struct PodAccount {
     pub workload: Arc<Workload>,
     /// What was counted.
     pub account: Account,
+    /// The last of it.
+    pub latest: Latest,
     last: Timestamp,
 }
 
@@ -94,6 +109,30 @@ pub(crate) struct PodEntry<'a> {
     pub workload: &'a Arc<Workload>,
 }
 
+impl Latest {
+    /// Mean power.
+    pub fn power(&self) -> Watts {
+        Watts::clamped(self.per_second(self.tally.energy().get()))
+    }
+
+    /// Mean rate of carbon, operational and embodied; `None` where the intensity was missing for a part of it.
+    pub fn carbon(&self) -> Option<GramsPerHour> {
+        let grams = self.tally.operational.get() + self.tally.embodied.get();
+        let priced = self.tally.unpriced == Joules::ZERO;
+        priced.then(|| GramsPerHour::clamped(self.per_second(grams) * 3_600.0))
+    }
+
+    /// Mean of the requested cores.
+    pub fn cores(&self) -> f64 {
+        self.per_second(self.tally.core_seconds)
+    }
+
+    fn per_second(&self, amount: f64) -> f64 {
+        let seconds = self.length.as_secs_f64();
+        if seconds > 0.0 { amount / seconds } else { 0.0 }
+    }
+}
+
 impl Tally {
     /// Energy of both kinds.
     pub fn energy(&self) -> Joules {
@@ -128,6 +167,12 @@ impl Accounts {
         self.pods.values()
     }
 
+    /// The account of one pod.
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodAccount> {
+        let found = self.pods.get(&WorkloadKey::of(namespace, name, None))?;
+        (*found.name == *name && *found.workload.namespace == *namespace).then_some(found)
+    }
+
     /// Workloads with an account of their own, in no order.
     pub fn workloads(&self) -> impl Iterator<Item = &WorkloadAccount> {
         self.workloads.values()
@@ -153,7 +198,9 @@ impl Accounts {
         &self.other_workloads
     }
 
-    pub(crate) fn add_pod(&mut self, entry: &PodEntry<'_>, tally: &Tally, measured: bool, at: Timestamp) {
+    pub(crate) fn add_pod(&mut self, entry: &PodEntry<'_>, latest: &Latest, at: Timestamp) {
+        let Latest { tally, measured, .. } = latest;
+        let measured = *measured;
         let key = WorkloadKey::of(&entry.workload.namespace, entry.name, None);
         let room = self.pods.len() < self.limit || self.pods.contains_key(&key);
         if room {
@@ -161,9 +208,13 @@ impl Accounts {
                 name: entry.name.into(),
                 workload: Arc::clone(entry.workload),
                 account: Account::default(),
+                latest: *latest,
                 last: at,
             });
             pod.last = at;
+            if !latest.length.is_zero() {
+                pod.latest = *latest;
+            }
             pod.account.add(tally, measured);
         } else {
             self.other_pods.add(tally, measured);
@@ -223,7 +274,8 @@ mod tests {
     fn add(accounts: &mut Accounts, name: &str, joules: f64, second: i64) {
         let workload = Arc::new(Workload::of("ns", name, None));
         let entry = PodEntry { name, key: workload.key(), workload: &workload };
-        accounts.add_pod(&entry, &tally(joules), true, at(second));
+        let latest = Latest { tally: tally(joules), length: Duration::from_mins(1), end: at(second), measured: true };
+        accounts.add_pod(&entry, &latest, at(second));
     }
 
     #[test]
@@ -245,6 +297,27 @@ mod tests {
         add(&mut accounts, "young", 1.0, 600);
         accounts.close_old(at(901));
         assert_eq!(accounts.pods().map(|pod| &*pod.name).collect::<Vec<_>>(), ["young"]);
+    }
+
+    #[test]
+    fn the_last_stretch_says_what_a_pod_draws_now() {
+        let mut accounts = Accounts::new(10);
+        add(&mut accounts, "a", 6_000.0, 0);
+        add(&mut accounts, "a", 3_000.0, 60);
+        let pod = accounts.pod("ns", "a").unwrap();
+        assert!((pod.account.measured.energy().get() - 9_000.0).abs() < 1e-9);
+        // 3 kJ in a minute.
+        assert!((pod.latest.power().get() - 50.0).abs() < 1e-9);
+        assert_eq!(pod.latest.end, at(60));
+        assert!(accounts.pod("other", "a").is_none());
+
+        let grams = GramsCo2e::new(0.5).unwrap();
+        let priced = Tally { operational: grams, embodied: grams, core_seconds: 120.0, ..tally(3_000.0) };
+        let latest = Latest { tally: priced, ..pod.latest };
+        assert!((latest.carbon().unwrap().get() - 60.0).abs() < 1e-9);
+        assert!((latest.cores() - 2.0).abs() < 1e-9);
+        let unpriced = Tally { unpriced: Joules::new(1.0).unwrap(), ..priced };
+        assert_eq!(Latest { tally: unpriced, ..latest }.carbon(), None);
     }
 
     #[test]

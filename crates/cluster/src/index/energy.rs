@@ -35,7 +35,7 @@ use self::{
 };
 use super::pods::PodsByNode;
 use crate::{
-    energy::{Accounts, EnergySourceStatus, NodeMeters, ProfileTable},
+    energy::{Accounts, EnergySourceStatus, Latest, NodeMeters, ProfileTable},
     snapshot::NodeRecord,
 };
 
@@ -69,6 +69,14 @@ pub(super) struct World<'a> {
     pub pods: PodsByNode<'a>,
     pub zones: &'a ZoneTable,
     pub now: Timestamp,
+}
+
+/// The time that a share-out is of, beside its length.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    end: Timestamp,
+    /// Whether a meter answered for it.
+    measured: bool,
 }
 
 /// What a node's record is to hold from now on.
@@ -179,15 +187,18 @@ impl EnergyBook {
         meters.silent_since = None;
         self.learning.learn(window, &share, record);
         // What the exporter only modelled is not measured because an exporter says it.
-        self.enter(&share.scaled(unaccounted), record, world, !window.modelled);
+        let stretch = Stretch { end: window.end, measured: !window.modelled };
+        self.enter(&share.scaled(unaccounted), record, world, stretch);
     }
 
     /// Adds a share-out to the accounts.
-    fn enter(&mut self, share: &NodeShare<'_>, record: &NodeRecord, world: &World<'_>, measured: bool) {
+    fn enter(&mut self, share: &NodeShare<'_>, record: &NodeRecord, world: &World<'_>, stretch: Stretch) {
+        let Stretch { end, measured } = stretch;
         let rates = Split::new(record, intensity(record, world.zones), share.length);
         let accounts = Arc::make_mut(&mut self.accounts);
         for pod in &share.pods {
-            accounts.add_pod(&pod.entry(), &rates.pod(pod), measured, world.now);
+            let latest = Latest { tally: rates.pod(pod), length: share.length, end, measured };
+            accounts.add_pod(&pod.entry(), &latest, world.now);
         }
         let (node, system, unallocated) = rates.node(share);
         accounts.add_node(&record.name, &node, &system, &unallocated, measured);
@@ -238,7 +249,7 @@ impl EnergyBook {
         let unaccounted = state.board.take_unaccounted(start, world.now);
         let length: Duration = world.now.duration_since(start).try_into().unwrap_or(Duration::ZERO);
         let share = NodeShare::modelled(record, &world.pods, length).scaled(unaccounted);
-        self.enter(&share, record, world, false);
+        self.enter(&share, record, world, Stretch { end: world.now, measured: false });
     }
 
     /// What the record of a node is to hold.

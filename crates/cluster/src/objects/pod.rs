@@ -1,5 +1,7 @@
 //! What is kept of a Pod, and what it asks for.
 
+use std::collections::BTreeMap;
+
 use kube::core::{NamespaceResourceScope, ObjectMeta};
 use sci_core::node::PodDemand;
 use serde::{Deserialize, Deserializer};
@@ -10,7 +12,7 @@ use super::{Controller, CpuMillis, MemoryBytes, ResourceList, Workload, meta};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Wire")]
 pub struct PodView {
-    /// Namespace, name and UID.
+    /// Namespace, name, UID and labels.
     pub metadata: ObjectMeta,
     /// Who made it.
     pub owner: PodOwner,
@@ -120,6 +122,7 @@ struct WireMeta {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
     #[serde(default, deserialize_with = "null_as_default")]
     owner_references: Vec<WireOwner>,
 }
@@ -135,13 +138,13 @@ struct WireOwner {
 
 impl From<Wire> for PodView {
     fn from(Wire { metadata, spec, status }: Wire) -> Self {
-        let WireMeta { name, namespace, uid, resource_version, owner_references } = metadata;
+        let WireMeta { name, namespace, uid, resource_version, labels, owner_references } = metadata;
         let controller = owner_references.iter().find(|owner| owner.controller == Some(true));
         let owner = PodOwner::controlled_by(controller.map(|owner| owner.kind.as_str()));
         let controller = controller.map(|owner| Controller { kind: &owner.kind, name: &owner.name });
         let workload =
             Workload::of(namespace.as_deref().unwrap_or_default(), name.as_deref().unwrap_or_default(), controller);
-        let metadata = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
+        let metadata = ObjectMeta { name, namespace, uid, resource_version, labels, ..ObjectMeta::default() };
         Self { metadata, owner, workload, spec, status }
     }
 }

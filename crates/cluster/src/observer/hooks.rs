@@ -10,7 +10,7 @@ use kube_sci_signals::{
 use tokio::sync::mpsc;
 
 use super::ObjectKind;
-use crate::assumptions::Confirmation;
+use crate::{assumptions::Confirmation, wanted::WantedZones};
 
 /// Called by a task, with its name, whenever it is alive.
 pub type HeartbeatFn = Arc<dyn Fn(&'static str) + Send + Sync>;
@@ -27,6 +27,10 @@ pub struct ObserverHooks {
     pub clock: ClockFn,
     /// Hears of every pod that got a node. Full: the notice is dropped and counted.
     pub bound: Option<mpsc::Sender<PodBound>>,
+    /// Whether snapshots have a directory of pods and nodes with their labels.
+    pub directory: bool,
+    /// Grid zones to know beside those of nodes.
+    pub wanted: WantedZones,
     /// Sources of intensities behind the configured files.
     pub sources: Vec<Box<dyn IntensitySource>>,
     /// Sources of energy behind the configured ones.
@@ -40,6 +44,8 @@ impl Default for ObserverHooks {
             heartbeat: Arc::new(|_| ()),
             clock: Arc::new(Timestamp::now),
             bound: None,
+            directory: false,
+            wanted: WantedZones::default(),
             sources: Vec::new(),
             energy_sources: Vec::new(),
         }
