@@ -148,7 +148,7 @@ impl Attributes {
                     self.verb = if wants_watch(query) { Verb::Watch } else { Verb::List };
                     if let Some(Ok(fields)) = &fields {
                         let name = fields.exact("metadata.name").filter(|name| is_segment(name));
-                        self.name = name.unwrap_or_default().to_owned();
+                        name.unwrap_or_default().clone_into(&mut self.name);
                     }
                 }
                 Verb::Delete => self.verb = Verb::DeleteCollection,

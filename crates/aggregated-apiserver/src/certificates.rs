@@ -1,10 +1,23 @@
 //! The certificate that the server shows, and how the aggregator comes to trust it.
 
-use std::{fmt, path::PathBuf, time::Duration};
+mod files;
+pub(crate) mod key;
+mod self_signed;
+
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+
+use self::{
+    files::Files,
+    key::{Keeper, ServingKey, Source},
+    self_signed::Rotation,
+};
+use crate::{clock::Clock, metrics::ServerMetrics};
 
 /// Where the serving certificate comes from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+// One per process: nothing would be gained by a box.
+#[allow(clippy::large_enum_variant)]
 pub enum Serving {
     /// Files in PEM, for instance of a mounted Secret that cert-manager writes. Read again when they change.
     Files {
@@ -41,6 +54,54 @@ pub struct SelfSigned {
     pub interval: Duration,
 }
 
+/// A serving certificate that cannot be used, or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Reason.
+        source: io::Error,
+    },
+    /// It is no PEM or lacks what is looked for.
+    #[error("no usable {what}")]
+    Pem {
+        /// What was looked for.
+        what: &'static str,
+        /// Reason.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The certificate is no X.509.
+    #[error("the certificate cannot be parsed")]
+    Unparsable,
+    /// Key of an unsupported kind, or not the key of the certificate.
+    #[error("certificate and key do not work together")]
+    Mismatch(#[source] rustls::Error),
+}
+
+/// Gets the first pair and whoever keeps it current.
+pub(crate) async fn start(
+    serving: Serving,
+    poll: Duration,
+    clock: Arc<dyn Clock>,
+    metrics: &ServerMetrics,
+) -> Result<Keeper, CertificateError> {
+    let (pair, source) = match serving {
+        Serving::Files { certificate, key } => {
+            let (files, pair) = Files::open(certificate, key, poll, metrics.clone())?;
+            (pair, Source::Files(Box::new(files)))
+        }
+        Serving::SelfSigned(settings) => {
+            let (rotation, pair) = Rotation::start(settings, clock, metrics.clone()).await?;
+            (pair, Source::Own(Box::new(rotation)))
+        }
+    };
+    Ok(Keeper { key: ServingKey::new(pair, metrics), source })
+}
+
 impl SelfSigned {
     /// The usual lives: an authority of a year, certificates of thirty days, an overlap of one hour.
     pub fn new(
@@ -49,7 +110,7 @@ impl SelfSigned {
         service: impl Into<String>,
         api_services: Vec<String>,
     ) -> Self {
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         let service = service.into();
         Self {
             client,
@@ -59,7 +120,7 @@ impl SelfSigned {
             api_services,
             authority_life: 365 * day,
             certificate_life: 30 * day,
-            overlap: Duration::from_secs(3600),
+            overlap: Duration::from_hours(1),
             interval: Duration::from_secs(30),
         }
     }

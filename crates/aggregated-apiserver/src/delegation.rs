@@ -1,6 +1,12 @@
 //! Who is calling and whether they may: asked of the API server of the cluster.
 
+pub(crate) mod review;
+
 use std::{fmt, time::Duration};
+
+pub use crate::authn::{
+    authorities::ConfigurationError, headers::decode_extra_key, token::RandomError, watch::StartError,
+};
 
 /// How authentication and authorisation are delegated to the API server of the cluster.
 #[derive(Clone)]

@@ -6,11 +6,16 @@
 
 pub mod api;
 pub mod attributes;
+mod authn;
+mod authz;
 pub mod certificates;
 pub mod clock;
 pub mod delegation;
+mod discovery;
+mod hash;
 pub mod health;
 pub mod metrics;
+mod negotiation;
 pub mod openapi;
 pub mod selector;
 pub mod server;
