@@ -15,10 +15,13 @@ use crate::quantity::GramsPerKwh;
 ///
 /// ```text
 /// wanted(I) = max(quantised(curve(I) * budget), T/S)
-/// level     = kept while wanted(I + band) <= level <= wanted(I - band), or younger than the minimum dwell
-///           = wanted(I) otherwise
+/// level     = clamp(level, wanted(I + band), wanted(I - band))       kept while younger than the minimum dwell
 /// computed  = towards the level, by no more than the maximum step in its time
 /// ```
+///
+/// The level thus moves no further than it must, as a rod with play: an intensity that wanders within a range of two
+/// bands moves it in one direction only, however it wanders (the play operator of hysteresis; Krasnosel'skii and
+/// Pokrovskii, Systems with Hysteresis, 1989). The first decision takes `wanted(I)` itself.
 ///
 /// An intensity that is unknown and a window that forbids throttling set level and factor to 1 at once.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -89,10 +92,10 @@ impl Track {
     }
 
     fn clamp(&mut self, by: ClampReason, factor: GreenFactor) {
-        if factor != self.factor {
-            self.factor = factor;
+        if !same(factor, self.factor) {
             self.stages.push(Stage { by, factor });
         }
+        self.factor = factor;
     }
 
     /// Named even where the factor was 1 already: it is the reason.
@@ -178,24 +181,22 @@ fn follow(
     // An edited policy may have a higher floor than what was decided under the one before.
     let (old_level, old_factor) = (before.level.max(floor), before.factor.max(floor));
     if before.level_since.is_some() {
-        let wanted = |intensity| wanted(intensity, policy, inputs);
         let (dirtier, cleaner) = around(carbon.intensity, policy.damping.band);
-        if wanted(dirtier).is_some_and(|least| least <= old_level)
-            && wanted(cleaner).is_some_and(|most| old_level <= most)
-        {
-            track.clamp(ClampReason::Hysteresis, old_level);
-        }
-        if !passed(before.level_since, policy.damping.min_dwell, now) {
+        let wanted = |intensity| wanted(intensity, policy, inputs).unwrap_or(track.factor);
+        let (least, most) = (wanted(dirtier), wanted(cleaner));
+        track.clamp(ClampReason::Hysteresis, old_level.max(least).min(most));
+        if !same(old_level, track.factor) && !passed(before.level_since, policy.damping.min_dwell, now) {
             track.clamp(ClampReason::Dwell, old_level);
         }
     }
     let level = track.factor;
     track.clamp(ClampReason::MaxStep, stepped(old_factor, level, before, &policy.damping, now));
+    let since = |kept: bool, since: Option<Timestamp>| since.filter(|_| kept).or(Some(now));
     GovernorState {
         level,
-        level_since: if level == before.level { before.level_since.or(Some(now)) } else { Some(now) },
+        level_since: since(same(level, before.level), before.level_since),
         factor: track.factor,
-        stepped_at: if track.factor == before.factor { before.stepped_at } else { Some(now) },
+        stepped_at: since(same(track.factor, before.factor), before.stepped_at),
         phase: before.phase,
     }
 }
@@ -230,13 +231,18 @@ fn stepped(
     now: Timestamp,
 ) -> GreenFactor {
     let Some(limit) = damping.max_step.filter(|limit| limit.step.get() > 0.0) else { return to };
-    if !passed(before.stepped_at, limit.every, now) {
+    if !same(from, to) && !passed(before.stepped_at, limit.every, now) {
         return from;
     }
     let step = limit.step.get();
     let moved = from.get() + (to.get() - from.get()).clamp(-step, step);
-    // The last step may be short by rounding only.
-    if (moved - to.get()).abs() < 1e-9 { to } else { GreenFactor::or_one(moved) }
+    let moved = GreenFactor::or_one(moved);
+    if same(moved, to) { to } else { moved }
+}
+
+/// Alike but for rounding, and for what JSON loses of a number.
+fn same(one: GreenFactor, other: GreenFactor) -> bool {
+    (one.get() - other.get()).abs() < 1e-9
 }
 
 /// Whether `wait` is over. An instant in the future, from a clock that was wrong, holds nothing up.

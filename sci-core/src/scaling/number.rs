@@ -6,10 +6,11 @@ use std::time::Duration;
 const ROUNDING: f64 = 1e-9;
 
 /// The smallest whole number that is not below `value`, rounding errors of the arithmetic before it aside:
-/// `300 * 0.8 / 80` is 3 and not 4.
+/// `300 * 0.8 / 80` is 3 and not 4. What is above 0 is at least 1, however little.
 pub(super) fn ceil(value: f64) -> f64 {
     let nearest = value.round();
-    if (value - nearest).abs() <= ROUNDING * value.abs().max(1.0) { nearest } else { value.ceil() }
+    let is_near = (value - nearest).abs() <= ROUNDING * value.abs().max(1.0);
+    if is_near && nearest > 0.0 { nearest } else { value.ceil() }
 }
 
 /// A whole, non-negative number as an integer; 0 for what is negative or not a number, the largest for what is too
@@ -43,6 +44,7 @@ mod tests {
         assert_eq!(replicas(0.1 + 0.2), 1);
         assert_eq!(replicas(3.000_001), 4);
         assert_eq!(replicas(0.0), 0);
+        assert_eq!((replicas(1e-300), replicas(1e-10)), (1, 1), "little is not nothing");
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod properties;
 #[cfg(test)]
 mod purity;
 #[cfg(test)]
+mod scaling;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 mod vectors;
