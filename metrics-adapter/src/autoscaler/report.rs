@@ -73,13 +73,15 @@ pub enum FindingKind {
     BatchLimit,
     /// The load is how busy replicas are, which saturates.
     LoadSaturates,
-    /// The autoscaler cannot be read.
-    NotReadable,
+    /// The autoscaler reads through KEDA.
+    ThroughKeda,
+    /// The curve does not do what it seems to.
+    CurveShape,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoAutoscaler,
         Self::OtherTarget,
         Self::SeveralAutoscalers,
@@ -95,7 +97,8 @@ impl FindingKind {
         Self::GuardMismatch,
         Self::BatchLimit,
         Self::LoadSaturates,
-        Self::NotReadable,
+        Self::ThroughKeda,
+        Self::CurveShape,
     ];
 
     /// As the reason of a condition and of an event.
@@ -116,7 +119,8 @@ impl FindingKind {
             Self::GuardMismatch => "GuardMismatch",
             Self::BatchLimit => "BatchLimit",
             Self::LoadSaturates => "LoadSaturates",
-            Self::NotReadable => "NotReadable",
+            Self::ThroughKeda => "ThroughKeda",
+            Self::CurveShape => "CurveShape",
         }
     }
 
@@ -128,7 +132,8 @@ impl FindingKind {
             | Self::BatchLimit
             | Self::LoadSaturates
             | Self::NoRange
-            | Self::NotReadable => Severity::Warning,
+            | Self::ThroughKeda
+            | Self::CurveShape => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_QUERY;
 
+/// In names of metrics that say how busy something is.
+const BUSY: [&str; 4] = ["cpu_usage", "cpu_seconds", "utilization", "utilisation"];
+
 /// What the workload has to do, as the sum over all its replicas: requests per second, messages that wait. Not how
 /// busy the replicas are: that saturates as soon as there are too few of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -209,6 +212,15 @@ impl SourceSpec {
             Self::Prometheus(_) => "prometheus",
             Self::Metric(_) => "metric",
             Self::Pods(_) => "pods",
+        }
+    }
+
+    /// Whether it says how busy replicas are, and not what they are asked for.
+    pub fn saturates(&self) -> bool {
+        match self {
+            Self::Prometheus(query) => BUSY.iter().any(|busy| query.query.contains(busy)),
+            Self::Metric(metric) => metric.metric_type == MetricType::Resource,
+            Self::Pods(pods) => BUSY.iter().any(|busy| pods.metric.contains(busy)),
         }
     }
 }
