@@ -103,9 +103,9 @@ fn nodes(encoder: &mut DescriptorEncoder, snapshot: &Snapshot, now: Timestamp) -
         Ok(())
     })?;
     gauge(encoder, &REFUSED, |series| {
-        refused(snapshot).into_iter().try_for_each(|((node, reason), meters)| {
-            series(&[("node", node), ("reason", reason)], count(meters))
-        })
+        refused(snapshot)
+            .into_iter()
+            .try_for_each(|((node, reason), meters)| series(&[("node", node), ("reason", reason)], count(meters)))
     })?;
     gauge(encoder, &SOURCE_UP, |series| {
         for source in snapshot.energy_sources() {

@@ -138,7 +138,8 @@ pub fn quality(model: &Model, now: Timestamp) -> Result<QualityReport, NotSynced
     if !snapshot.synced() {
         return Err(NotSynced);
     }
-    let mut nodes: Vec<NodeDocument> = snapshot.nodes().map(|(_, node)| NodeDocument::new(node, snapshot.accounts(), now)).collect();
+    let mut nodes: Vec<NodeDocument> =
+        snapshot.nodes().map(|(_, node)| NodeDocument::new(node, snapshot.accounts(), now)).collect();
     nodes.sort_by(|a, b| a.node.cmp(&b.node));
     let zones = grid::zones(model, snapshot, now);
     let mut summary = Summary::default();

@@ -17,9 +17,9 @@ pub struct EnergyConfig {
     pub sources: Vec<EnergySourceConfig>,
     /// Energy is summed over windows of this length.
     pub window: TextDuration,
-    /// A measurement this old, from the end of its window, is not used any more: the next source answers, at the end
-    /// the node is modelled. Never shorter than three windows, three questions to the source and three scrapes of its
-    /// Prometheus.
+    /// A measurement older than this, from the end of its window on, is not used any more: the next source answers, at
+    /// the end the node is modelled. Never shorter than three windows, three questions to the source and three scrapes
+    /// of its Prometheus.
     pub stale_after: TextDuration,
     /// No node draws more than this many times the full power of its hardware, at the upper end of the error band of
     /// its table: 2 means twice the full power of a configured class, and more where the hardware is only guessed.

@@ -86,7 +86,7 @@ impl HttpConfig {
     }
 
     /// Checks what the types alone cannot; `field` is the path of this part.
-    pub(super) fn validate(&self, field: &str) -> Result<(), ConfigError> {
+    pub fn validate(&self, field: &str) -> Result<(), ConfigError> {
         if !self.url.starts_with("http://") && !self.url.starts_with("https://") {
             return Err(value(&format!("{field}.url"), "begin it with http:// or https://"));
         }
