@@ -8,9 +8,19 @@
 pub mod autoscaler;
 pub mod budget;
 pub mod catalogue;
+pub mod certificates;
+pub mod cli;
+pub mod config;
 pub mod explain;
 pub mod keda;
+pub mod metrics;
 pub mod names;
+pub mod ownership;
 pub mod policy;
+pub mod routes;
 pub mod serve;
 pub mod table;
+
+mod run;
+
+pub use self::run::{SERVICE_NAME, register_metrics, run};

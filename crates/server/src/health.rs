@@ -45,6 +45,8 @@ pub struct Check {
     pub name: &'static str,
     /// State.
     pub state: CheckState,
+    /// What else there is to know, for people.
+    pub detail: Option<String>,
 }
 
 /// State of a check.
@@ -65,17 +67,19 @@ pub enum CheckState {
     Draining,
 }
 
-#[derive(Debug)]
+/// Tells what else there is to know.
+type Detail = Arc<dyn Fn() -> String + Send + Sync>;
+
 struct Inner {
     started: Instant,
     draining: AtomicBool,
     probes: Mutex<Vec<(&'static str, Probe)>>,
 }
 
-#[derive(Debug)]
 enum Probe {
     Pulse(Arc<Pulse>),
     Gate(Arc<AtomicBool>),
+    Note(Detail),
 }
 
 #[derive(Debug)]
@@ -114,6 +118,11 @@ impl Health {
         Gate { open }
     }
 
+    /// Adds a line that is shown with the checks and never fails.
+    pub fn note(&self, name: &'static str, detail: impl Fn() -> String + Send + Sync + 'static) {
+        self.add(name, Probe::Note(Arc::new(detail)));
+    }
+
     /// Not ready from now on. There is no way back.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
@@ -123,10 +132,9 @@ impl Health {
     pub fn report(&self, now: Instant) -> Readiness {
         let since_start = now.saturating_duration_since(self.inner.started);
         let probes = self.inner.probes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut checks: Vec<Check> =
-            probes.iter().map(|(name, probe)| Check { name, state: probe.state(since_start) }).collect();
+        let mut checks: Vec<Check> = probes.iter().map(|(name, probe)| probe.check(name, since_start)).collect();
         if self.inner.draining.load(Ordering::Relaxed) {
-            checks.push(Check { name: "shutdown", state: CheckState::Draining });
+            checks.push(Check { name: "shutdown", state: CheckState::Draining, detail: None });
         }
         Readiness { checks }
     }
@@ -157,6 +165,11 @@ impl Gate {
 }
 
 impl Probe {
+    fn check(&self, name: &'static str, since_start: Duration) -> Check {
+        let detail = if let Self::Note(detail) = self { Some(detail()) } else { None };
+        Check { name, state: self.state(since_start), detail }
+    }
+
     fn state(&self, since_start: Duration) -> CheckState {
         match self {
             Self::Pulse(pulse) => {
@@ -170,6 +183,7 @@ impl Probe {
             }
             Self::Gate(open) if open.load(Ordering::Relaxed) => CheckState::Passing,
             Self::Gate(_) => CheckState::Waiting,
+            Self::Note(_) => CheckState::Passing,
         }
     }
 }
@@ -183,6 +197,21 @@ impl Readiness {
     /// The checks that do not pass.
     pub fn failing(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.state != CheckState::Passing)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("draining", &self.draining).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            Some(detail) => f.write_str(detail),
+            None => self.state.fmt(f),
+        }
     }
 }
 
@@ -228,6 +257,15 @@ mod tests {
         assert_eq!(failing(&health, Instant::now()), ["first-sync"]);
         gate.open();
         assert!(health.report(Instant::now()).is_ready());
+    }
+
+    #[test]
+    fn a_note_is_shown_and_never_fails() {
+        let health = Health::default();
+        health.note("apis", || "all are ours".to_owned());
+        let report = health.report(Instant::now());
+        assert!(report.is_ready());
+        assert_eq!(report.checks.first().unwrap().to_string(), "all are ours");
     }
 
     #[test]

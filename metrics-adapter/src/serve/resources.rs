@@ -130,9 +130,9 @@ impl Resources {
             let read =
                 timeout(PATIENCE, self.read(&client)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
             heartbeat();
-            match read {
+            match &read {
                 Ok(()) if failing => tracing::info!("discovery is read again"),
-                Err(error) if !failing => tracing::warn!(%error, "discovery cannot be read"),
+                Err(error) if !failing => tracing::warn!(error, "discovery cannot be read"),
                 _ => {}
             }
             failing = read.is_err();
@@ -191,7 +191,7 @@ fn discovered(group: &APIGroupDiscovery) -> impl Iterator<Item = ResourceKind> {
 
 fn discovered_kind(group: &str, version: &str, resource: &APIResourceDiscovery) -> Option<ResourceKind> {
     let plural = resource.resource.as_deref().filter(|plural| !plural.contains('/'))?;
-    let kind = resource.response_kind.as_ref()?.kind.as_str();
+    let kind = resource.response_kind.as_ref()?.kind.as_deref()?;
     let mut names = vec![plural];
     names.extend(resource.singular_resource.as_deref().filter(|singular| !singular.is_empty()));
     names.extend(resource.short_names.iter().map(String::as_str));

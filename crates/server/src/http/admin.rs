@@ -68,7 +68,7 @@ fn list(readiness: &Readiness) -> String {
     for check in &readiness.checks {
         let mark = if check.state == CheckState::Passing { '+' } else { '-' };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "[{mark}]{} {}", check.name, check.state);
+        let _ = writeln!(text, "[{mark}]{} {check}", check.name);
     }
     text.push_str(if readiness.is_ready() { "ready\n" } else { "not ready\n" });
     text

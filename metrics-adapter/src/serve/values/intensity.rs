@@ -118,7 +118,7 @@ impl Mean {
     }
 }
 
-fn labels(zone: Cow<'_, str>, link: &'static str, quality: &'static str) -> super::MetricLabels<'_> {
+fn labels<'a>(zone: Cow<'a, str>, link: &'static str, quality: &'static str) -> super::MetricLabels<'a> {
     vec![("zone", zone), ("link", link.into()), ("quality", quality.into())]
 }
 

@@ -1,0 +1,143 @@
+//! Looks at the `APIService` objects, now and then and for ever.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use kube::{Api, Client};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{Conflict, GroupVersion, Owner, Owners, conflicts, served};
+use crate::{catalogue::Groups, config::ServiceConfig};
+
+/// Between two looks: how long a change of owner goes unnoticed.
+const PERIOD: Duration = Duration::from_secs(5);
+/// For one answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// What is known of owners. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ownership {
+    wanted: Groups,
+    owners: Arc<ArcSwap<Owners>>,
+    groups: Arc<ArcSwap<Groups>>,
+}
+
+/// What a look brought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Conflicts that were not there before.
+    pub appeared: Vec<Conflict>,
+    /// Conflicts that are over.
+    pub resolved: Vec<Conflict>,
+}
+
+impl Ownership {
+    /// Nothing is known of the owners of what is wanted.
+    pub fn new(wanted: Groups) -> Self {
+        let owners = [Owner::NotKnown, Owner::NotKnown, Owner::NotKnown];
+        Self {
+            wanted,
+            owners: Arc::new(ArcSwap::from_pointee(owners)),
+            groups: Arc::new(ArcSwap::from_pointee(wanted)),
+        }
+    }
+
+    /// What is served now.
+    pub fn groups(&self) -> Arc<ArcSwap<Groups>> {
+        Arc::clone(&self.groups)
+    }
+
+    /// Owners now.
+    pub fn owners(&self) -> Arc<Owners> {
+        self.owners.load_full()
+    }
+
+    /// One line on every group and version that is wanted.
+    pub fn detail(&self) -> String {
+        let owners = self.owners.load();
+        let lines = GroupVersion::ALL.into_iter().zip(owners.iter()).filter(|(version, _)| version.is_in(self.wanted));
+        let lines: Vec<String> = lines.map(|(version, owner)| format!("{} {owner}", version.api_service())).collect();
+        if lines.is_empty() { "no API is wanted".to_owned() } else { lines.join(", ") }
+    }
+
+    /// Takes what was found.
+    pub fn take(&self, owners: Owners) -> Look {
+        let before = conflicts(self.wanted, &self.owners.load());
+        let now = conflicts(self.wanted, &owners);
+        self.groups.store(Arc::new(served(self.wanted, &owners)));
+        self.owners.store(Arc::new(owners));
+        Look {
+            appeared: now.iter().filter(|conflict| !before.contains(conflict)).cloned().collect(),
+            resolved: before.into_iter().filter(|conflict| !now.contains(conflict)).collect(),
+        }
+    }
+
+    /// Looks for ever. `tell` hears of every change.
+    pub async fn run(self, client: Client, own: ServiceConfig, heartbeat: impl Fn(), tell: impl Fn(&Look)) {
+        let api: Api<APIService> = Api::all(client);
+        let mut ticks = interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let look = self.take(self.look(&api, &own, &heartbeat).await);
+            for conflict in &look.appeared {
+                tracing::warn!(api = conflict.version.api_service(), "{}", conflict.text);
+            }
+            for conflict in &look.resolved {
+                tracing::info!(api = conflict.version.api_service(), "over: {}", conflict.text);
+            }
+            if look != Look::default() {
+                tell(&look);
+            }
+        }
+    }
+
+    async fn look(&self, api: &Api<APIService>, own: &ServiceConfig, heartbeat: &impl Fn()) -> Owners {
+        let known = self.owners.load_full();
+        let mut owners = (*known).clone();
+        for (version, owner) in GroupVersion::ALL.into_iter().zip(&mut owners) {
+            heartbeat();
+            if !version.is_in(self.wanted) {
+                continue;
+            }
+            let found = match timeout(PATIENCE, api.get_opt(version.api_service())).await {
+                Ok(Ok(object)) => Owner::of(object.as_ref(), own),
+                Ok(Err(error)) => Owner::Unreadable(error.to_string()),
+                Err(_) => Owner::Unreadable("no answer in time".to_owned()),
+            };
+            // What was known stays while it cannot be read: a failing API server changes no owner.
+            let keep = matches!((&*owner, &found), (Owner::Us | Owner::Other(_) | Owner::Nobody, Owner::Unreadable(_)));
+            if !keep {
+                *owner = found;
+            }
+        }
+        owners
+    }
+}
+
+impl fmt::Display for Ownership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_told_once_and_again_when_it_is_over() {
+        let ownership = Ownership::new(Groups::ALL);
+        let foreign = || Owner::Other("keda/keda-metrics".to_owned());
+        assert_eq!(ownership.take([Owner::Us, Owner::Us, Owner::Us]), Look::default());
+        let look = ownership.take([Owner::Us, Owner::Us, foreign()]);
+        assert_eq!((look.appeared.len(), look.resolved.len()), (1, 0));
+        assert!(!ownership.groups().load().external);
+        assert!(ownership.detail().contains("v1beta1.external.metrics.k8s.io owned by keda/keda-metrics"));
+        assert_eq!(ownership.take([Owner::Us, Owner::Us, foreign()]), Look::default());
+        let look = ownership.take([Owner::Us, Owner::Us, Owner::Nobody]);
+        assert_eq!((look.appeared.len(), look.resolved.len()), (0, 1));
+        assert!(ownership.groups().load().external);
+    }
+}
