@@ -17,7 +17,9 @@ pub use self::kubectl::Kubectl;
 pub use self::scheduler::{ExtenderEntry, ExtenderTls, Scheduler, SchedulerOptions};
 use crate::binaries::{Binaries, BinariesError};
 use crate::folder::{Folder, FolderError};
-use crate::pki::{Authority, KeyPairFiles, PkiError, Subject, install_crypto_provider, write_kubeconfig};
+use crate::pki::{
+    Authority, KeyPairFiles, PkiError, Subject, install_crypto_provider, write_kubeconfig, write_token_kubeconfig,
+};
 use crate::ports::PortError;
 use crate::process::{Group, Process, ProcessError};
 use crate::world::World;
@@ -66,6 +68,33 @@ pub struct Options {
     pub apiserver_arguments: Vec<String>,
     /// Further arguments of kube-controller-manager.
     pub controller_manager_arguments: Vec<String>,
+}
+
+impl Options {
+    /// Autoscalers are looked at every two seconds, by fifty workers, and scale down after five seconds instead of after
+    /// five minutes.
+    pub fn fast_autoscaler() -> Self {
+        let arguments = [
+            "--horizontal-pod-autoscaler-sync-period=2s",
+            "--horizontal-pod-autoscaler-downscale-stabilization=5s",
+            "--concurrent-horizontal-pod-autoscaler-syncs=50",
+        ];
+        Self { controller_manager_arguments: arguments.map(str::to_owned).to_vec(), ..Self::default() }
+    }
+
+    /// Adds an argument of kube-apiserver.
+    #[must_use]
+    pub fn apiserver_argument(mut self, argument: impl Into<String>) -> Self {
+        self.apiserver_arguments.push(argument.into());
+        self
+    }
+
+    /// Adds an argument of kube-controller-manager; of two for the same flag the later one counts.
+    #[must_use]
+    pub fn controller_manager_argument(mut self, argument: impl Into<String>) -> Self {
+        self.controller_manager_arguments.push(argument.into());
+        self
+    }
 }
 
 /// A running control plane; everything ends when this value is dropped.
@@ -180,6 +209,15 @@ impl ControlPlane {
         Ok(path)
     }
 
+    /// Makes a kubeconfig with a token of a service account, which must be there: the identity that a pod of it has, and no
+    /// right more.
+    pub async fn kubeconfig_of_account(&self, namespace: &str, account: &str) -> Result<PathBuf, ControlPlaneError> {
+        let token = self.kubectl().run(&["create", "token", account, "--namespace", namespace]).await?;
+        let path = self.folder().join(format!("{namespace}-{account}.kubeconfig"));
+        write_token_kubeconfig(&path, &self.server, &self.authority_file, token.trim())?;
+        Ok(path)
+    }
+
     /// A client from [`Self::kubeconfig_for`].
     pub async fn client_for(&self, user: &str, group: Option<&str>) -> Result<Client, ControlPlaneError> {
         client_from(&self.kubeconfig_for(user, group)?).await
@@ -201,6 +239,16 @@ impl ControlPlane {
         let client = self.client();
         self.apiserver.ready(DEADLINE, async || server_ready(&client).await).await?;
         Ok(())
+    }
+
+    /// Ends the controller manager and starts it again: autoscalers lose their memory.
+    pub async fn restart_controller_manager(&mut self) -> Result<(), ControlPlaneError> {
+        Ok(self.controller_manager.restart().await?)
+    }
+
+    /// The controller manager's process, to read its log or to freeze it.
+    pub fn controller_manager(&mut self) -> &mut Process {
+        &mut self.controller_manager
     }
 
     /// The API server's process, to stop, freeze or look at it.

@@ -67,10 +67,6 @@ pub enum GridApiError {
     Listen(#[from] io::Error),
     #[error("make a certificate")]
     Certificate(#[from] PkiError),
-    #[error("use the certificate")]
-    Tls(#[from] rustls::Error),
-    #[error("read the certificate")]
-    Pem(#[from] rustls::pki_types::pem::Error),
 }
 
 /// A running server on a loopback port of its own; ends when dropped.

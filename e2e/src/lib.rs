@@ -20,12 +20,15 @@
 //! ```
 
 pub mod adapter_process;
+pub mod aggregation;
+pub mod balancer;
 pub mod binaries;
 pub mod build;
 pub mod control_plane;
 pub mod extender_process;
 pub mod folder;
 pub mod grid_api;
+mod http_server;
 pub mod local_cluster;
 pub mod metrics_text;
 pub mod misbehaving;

@@ -7,7 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, SanType,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A certificate or a file of it could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -137,12 +137,21 @@ pub fn write_kubeconfig(
     authority: &Path,
     credentials: &KeyPairFiles,
 ) -> Result<(), PkiError> {
+    let user = json!({ "client-certificate": credentials.certificate, "client-key": credentials.key });
+    write_kubeconfig_of(path, server, authority, &user)
+}
+
+/// Writes a kubeconfig with a bearer token.
+pub fn write_token_kubeconfig(path: &Path, server: &str, authority: &Path, token: &str) -> Result<(), PkiError> {
+    write_kubeconfig_of(path, server, authority, &json!({ "token": token }))
+}
+
+fn write_kubeconfig_of(path: &Path, server: &str, authority: &Path, user: &Value) -> Result<(), PkiError> {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{ "name": "local", "cluster": { "server": server, "certificate-authority": authority } }],
-        "users": [{ "name": "user", "user": {
-            "client-certificate": credentials.certificate, "client-key": credentials.key } }],
+        "users": [{ "name": "user", "user": user }],
         "contexts": [{ "name": "local", "context": { "cluster": "local", "user": "user" } }],
         "current-context": "local",
     });

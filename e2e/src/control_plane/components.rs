@@ -139,6 +139,7 @@ impl<'a> Site<'a> {
             .flag("requestheader-username-headers", "X-Remote-User")
             .flag("requestheader-group-headers", "X-Remote-Group")
             .flag("requestheader-extra-headers-prefix", "X-Remote-Extra-")
+            .flag("requestheader-uid-headers", "X-Remote-Uid")
             .file("proxy-client-cert-file", &self.front_proxy_client.certificate)
             .file("proxy-client-key-file", &self.front_proxy_client.key);
         self.start(with(program, further))

@@ -11,20 +11,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::answers::{self, Answer};
 use super::api::Question;
 use super::guard::Fault;
 use super::{GridApiError, Inner, State};
+use crate::http_server;
 use crate::pki::{Authority, Subject};
 
 const AUTHORITY: &str = "grid-api-ca";
@@ -59,42 +53,15 @@ pub(super) fn acceptor(folder: &Path) -> Result<TlsAcceptor, GridApiError> {
     let authority = Authority::new(AUTHORITY)?;
     authority.write(folder)?;
     let files = authority.issue(folder, "grid-api", &Subject::server("grid-api", &["localhost"]))?;
-    let chain = CertificateDer::pem_file_iter(&files.certificate)?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)?;
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(http_server::acceptor(&files)?)
 }
 
 pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
-    // Dropped with this task, and every connection with it.
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _peer)) = listener.accept().await {
-        connections.spawn(connect(stream, tls.clone(), Arc::clone(&state)));
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-async fn connect(stream: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) {
-    match tls {
-        None => serve(stream, state).await,
-        Some(tls) => {
-            // A client that does not trust us goes away, which is its right.
-            if let Ok(stream) = tls.accept(stream).await {
-                serve(stream, state).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
-    let service = service_fn(|request: Request<Incoming>| {
+    http_server::serve(listener, tls, move |_local, request| {
         let state = Arc::clone(&state);
         async move { Ok::<_, Infallible>(answer(&state, &request).await) }
-    });
-    let mut connection = http1::Builder::new();
-    connection.timer(TokioTimer::new());
-    // An error is a client that went away, or a body that a fault has cut.
-    drop(connection.serve_connection(TokioIo::new(stream), service).await);
+    })
+    .await;
 }
 
 async fn answer(state: &State, request: &Request<Incoming>) -> Response<GridBody> {

@@ -11,15 +11,13 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::agent::{Agent, AlumetPoint, Program, Reply};
 use super::clock::SimulationClock;
 use super::page::Page;
+use crate::http_server;
 
 /// Serves agents on loopback until dropped: all by path on one port, or one on a port of its own.
 #[derive(Debug)]
@@ -81,7 +79,11 @@ impl AgentServer {
 
     fn accept(&self, listener: TcpListener, only: Option<Key>) -> std::io::Result<SocketAddr> {
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, Arc::clone(&self.agents), only));
+        let agents = Arc::clone(&self.agents);
+        let task = tokio::spawn(http_server::serve(listener, None, move |_local, request| {
+            let (agents, only) = (Arc::clone(&agents), only.clone());
+            async move { answer(&agents, only.as_ref(), &request).await }
+        }));
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(address)
     }
@@ -140,26 +142,6 @@ impl Agents {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
         nodes.get(node)?.get(slug).cloned()
     }
-}
-
-async fn accept(listener: TcpListener, agents: Arc<Agents>, only: Option<Key>) {
-    // Dropped with this task, and every connection with it.
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _peer)) = listener.accept().await {
-        connections.spawn(serve(stream, Arc::clone(&agents), only.clone()));
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-async fn serve(stream: TcpStream, agents: Arc<Agents>, only: Option<Key>) {
-    let service = service_fn(|request| {
-        let (agents, only) = (Arc::clone(&agents), only.clone());
-        async move { answer(&agents, only.as_ref(), &request).await }
-    });
-    let mut connection = http1::Builder::new();
-    connection.timer(TokioTimer::new());
-    // An error is a client that went away, or a connection that a fault has ended.
-    drop(connection.serve_connection(TokioIo::new(stream), service).await);
 }
 
 async fn answer(

@@ -17,6 +17,7 @@ pub struct NodeBuilder {
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     provider_id: Option<String>,
+    pod_range: Option<String>,
     cpu: String,
     memory: String,
     pods: u32,
@@ -29,6 +30,7 @@ pub fn node(name: impl Into<String>) -> NodeBuilder {
         labels: BTreeMap::from([("kubernetes.io/hostname".to_owned(), name.clone())]),
         annotations: BTreeMap::new(),
         provider_id: None,
+        pod_range: None,
         cpu: "4".to_owned(),
         memory: "16Gi".to_owned(),
         pods: 110,
@@ -92,6 +94,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Where the addresses of its pods come from, for example `127.64.0.0/16`: then something on this machine can answer
+    /// for them. Without one they are of nowhere.
+    #[must_use]
+    pub fn pod_range(mut self, range: &str) -> Self {
+        self.pod_range = Some(range.to_owned());
+        self
+    }
+
     /// How many pods fit.
     #[must_use]
     pub fn max_pods(mut self, pods: u32) -> Self {
@@ -119,7 +129,12 @@ impl NodeBuilder {
             ("pods".to_owned(), Quantity(self.pods.to_string())),
         ]);
         let mut node = Node {
-            spec: Some(NodeSpec { provider_id: self.provider_id, ..NodeSpec::default() }),
+            spec: Some(NodeSpec {
+                provider_id: self.provider_id,
+                pod_cidrs: self.pod_range.clone().map(|range| vec![range]),
+                pod_cidr: self.pod_range,
+                ..NodeSpec::default()
+            }),
             status: Some(NodeStatus {
                 allocatable: Some(resources.clone()),
                 capacity: Some(resources),
