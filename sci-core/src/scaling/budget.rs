@@ -10,6 +10,8 @@ use crate::quantity::{GramsCo2e, Share};
 pub const LEAST_FACTOR: f64 = 0.5;
 /// Budget factors are multiples of this, so that they move seldom.
 pub const FACTOR_STEP: f64 = 0.05;
+/// By so much of the budget the projection must fall below what tightened, before that is loosened again.
+pub const RATIO_BAND: f64 = 0.02;
 /// Before this share of the month has passed, what was spent says too little of what will be.
 pub const LEAST_ELAPSED: f64 = 0.02;
 
@@ -84,19 +86,37 @@ impl BudgetUse {
         let (spent, budget) = (self.spent.get(), self.budget.get());
         let elapsed = self.elapsed.get();
         let projected = if elapsed < LEAST_ELAPSED { spent } else { spent / elapsed };
-        let start = self.starts_throttling_at.get();
         let projected_ratio = ratio(projected, budget);
+        Outlook {
+            projected: GramsCo2e::clamped(projected),
+            spent_ratio: ratio(spent, budget),
+            projected_ratio,
+            tightening: self.tightening_at(projected_ratio),
+        }
+    }
+
+    /// The same where something was decided before: a factor falls at once, and rises only when the projection has
+    /// fallen by another 2 % of the budget. So a projection that wavers moves nothing.
+    pub fn outlook_after(&self, before: &Tightening) -> Outlook {
+        let outlook = self.outlook();
+        let (most, least) = (outlook.tightening, self.tightening_at(outlook.projected_ratio + RATIO_BAND));
+        let kept = |criticality| before.of(criticality).max(least.of(criticality)).min(most.of(criticality));
+        let tightening = Tightening {
+            best_effort: kept(Criticality::BestEffort),
+            standard: kept(Criticality::Standard),
+            critical: kept(Criticality::Critical),
+        };
+        Outlook { tightening, ..outlook }
+    }
+
+    fn tightening_at(&self, projected_ratio: f64) -> Tightening {
+        let start = self.starts_throttling_at.get();
         let need = Share::clamped((projected_ratio - start) / (1.5 - start)).get();
         let class = |place: f64| {
             let part = Share::clamped(3.0 * need - place).get();
             rounded_up(1.0 - (1.0 - LEAST_FACTOR) * part)
         };
-        Outlook {
-            projected: GramsCo2e::clamped(projected),
-            spent_ratio: ratio(spent, budget),
-            projected_ratio,
-            tightening: Tightening { best_effort: class(0.0), standard: class(1.0), critical: class(2.0) },
-        }
+        Tightening { best_effort: class(0.0), standard: class(1.0), critical: class(2.0) }
     }
 }
 

@@ -76,3 +76,24 @@ fn months_have_their_own_lengths_and_places() {
     assert!((elapsed("2026-03-31T20:00:00Z", &berlin) - 741.0 / 743.0).abs() < 1e-12);
     assert!(elapsed("2026-03-31T22:30:00Z", &berlin) < 0.001);
 }
+
+#[test]
+fn a_projection_that_wavers_moves_nothing() {
+    // Of the first class: 0.571 at a projection of 1,000, which is 0.6; 0.55 would be at 1,010, 0.65 at 962.
+    let after = |before: &Outlook, projected: f64| {
+        let month = BudgetUse {
+            spent: GramsCo2e::new(projected / 2.0).unwrap(),
+            budget: GramsCo2e::new(1_000.0).unwrap(),
+            elapsed: share(0.5),
+            starts_throttling_at: share(0.8),
+        };
+        month.outlook_after(&before.tightening)
+    };
+    let mut outlook = outlook(500.0, 0.5);
+    let mut seen = Vec::new();
+    for projected in [975.0, 1_015.0, 995.0, 1_015.0, 990.0, 940.0, 790.0, 770.0] {
+        outlook = after(&outlook, projected);
+        seen.push(factors(&outlook)[0]);
+    }
+    assert_eq!(seen, [600, 550, 550, 550, 550, 700, 1000, 1000]);
+}

@@ -188,8 +188,9 @@ proptest! {
     fn a_missing_metric_takes_no_replica(mut situation in any_situation(), lost in any::<prop::sample::Index>()) {
         let lost = lost.index(situation.readings.len());
         situation.readings[lost] = Reading::Failed("gone".to_owned());
-        let (current, max) = (situation.scale.spec_replicas, situation.spec.max_replicas);
-        prop_assume!(current <= max);
+        let current = situation.scale.spec_replicas;
+        // More than allowed are cut whatever the metrics say.
+        situation.spec.max_replicas = situation.spec.max_replicas.max(current);
         prop_assert!(situation.outcome().replicas >= current);
     }
 

@@ -1,6 +1,7 @@
 use std::{f64::consts::TAU, time::Duration};
 
 use jiff::Timestamp;
+use proptest::prelude::*;
 use sci_core::{
     quantity::{GramsPerHour, Pue, Share, Watts},
     scaling::{
@@ -11,7 +12,7 @@ use sci_core::{
     },
 };
 
-use super::{factor, grams, measured, policy, start, thresholds};
+use super::{any_steps, factor, grams, measured, policy, start, thresholds};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -151,5 +152,28 @@ fn replicas_follow_the_closed_form() {
             assert!(frame.green >= replicas.floor, "the guard is undercut at {}", frame.decision.at);
         });
         assert!(worst <= 1, "{worst}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A steady load leaves a plain autoscaler at rest, so every event is the policy's: at most one per level.
+    #[test]
+    fn no_event_without_a_change_of_level(
+        curve in any_steps(), ratio in 1.2..1.9, load in 1.0..4_000.0, band in 0.0..60.0,
+        wobble in prop::collection::vec(-60.0..60.0, 1..40), centre in 60.0..600.0,
+    ) {
+        let policy = policy(thresholds(100.0, ratio), curve, damping(band));
+        let carbon = |now: Timestamp| {
+            let slot = usize::try_from(now.duration_since(start()).as_secs() / 300).unwrap();
+            Ok(measured(f64::max(centre + wobble[slot % wobble.len()], 0.0)))
+        };
+        let steady = |now| Ok(LoadSample { value: load, at: now });
+        let end = start() + Duration::from_hours(6);
+        let report = scenario(&policy).replay(start(), end, steady, carbon, |_| ());
+        prop_assert_eq!(report.plain.scale_events, 0);
+        prop_assert!(report.green.scale_events <= report.level_changes, "{:?}", report);
+        prop_assert!(report.green.worst_over_guard <= 1.1 + 1e-6);
     }
 }
