@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod explain;
 pub mod keda;
+pub mod load;
 pub mod metrics;
 pub mod names;
 pub mod ownership;
