@@ -63,7 +63,7 @@ mod step;
 
 pub use self::{
     memory::{Memory, ReplicaChange},
-    situation::{Condition, Conditions, Outcome, PodReading, Reading, Reason, RescaleReason, Scale, Situation},
+    situation::{Condition, Conditions, MetricReading, Outcome, PodReading, Reason, RescaleReason, Scale, Situation},
     spec::{
         Behavior, ChangePolicy, ConditionStatus, Controller, MetricSpec, Pod, PodPhase, PolicyType, Ready,
         ResourceTarget, Rules, SelectPolicy, Spec, Target,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    MetricSpec, Pod, Reading, Reason, ResourceTarget, Scale, Spec, Target,
+    MetricReading, MetricSpec, Pod, Reason, ResourceTarget, Scale, Spec, Target,
     object::{external_average, object_average, sum, value},
     pods::{Podwise, mean_of_pods, utilization_of_pods},
     spec::Controller,
@@ -49,8 +49,8 @@ pub(super) struct Proposal {
 }
 
 /// The largest of what the metrics ask for. Where any failed, nothing below the replicas of now.
-pub(super) fn proposal(round: &Round<'_>, metrics: &[MetricSpec], readings: &[Reading]) -> Proposal {
-    let missing = Reading::Failed("no reading".to_owned());
+pub(super) fn proposal(round: &Round<'_>, metrics: &[MetricSpec], readings: &[MetricReading]) -> Proposal {
+    let missing = MetricReading::Failed("no reading".to_owned());
     let (mut replicas, mut metric) = (0, None);
     let (mut failed, mut reason) = (Vec::new(), None);
     for (index, spec) in metrics.iter().enumerate() {
@@ -70,24 +70,24 @@ pub(super) fn proposal(round: &Round<'_>, metrics: &[MetricSpec], readings: &[Re
     Proposal { replicas: (!blocked).then_some((replicas, metric)), failed, reason }
 }
 
-fn replicas_for(round: &Round<'_>, spec: &MetricSpec, reading: &Reading) -> Result<i32, String> {
+fn replicas_for(round: &Round<'_>, spec: &MetricSpec, reading: &MetricReading) -> Result<i32, String> {
     match (spec, reading) {
-        (_, Reading::Failed(error)) => Err(error.clone()),
-        (MetricSpec::Object { target }, Reading::Value(milli)) => match *target {
+        (_, MetricReading::Failed(error)) => Err(error.clone()),
+        (MetricSpec::Object { target }, MetricReading::Value(milli)) => match *target {
             Target::ValueMilli(target) => value(round, *milli, target),
             Target::AverageValueMilli(target) => Ok(object_average(round, *milli, target)),
         },
-        (MetricSpec::External { target }, Reading::Values(values)) if !values.is_empty() => match *target {
+        (MetricSpec::External { target }, MetricReading::Values(values)) if !values.is_empty() => match *target {
             Target::ValueMilli(target) => value(round, sum(values), target),
             Target::AverageValueMilli(target) => Ok(external_average(round, values, target)),
         },
-        (MetricSpec::External { .. }, Reading::Values(_)) => Err("no metrics returned".to_owned()),
-        (MetricSpec::Pods { average_value_milli }, Reading::Pods(readings)) => {
+        (MetricSpec::External { .. }, MetricReading::Values(_)) => Err("no metrics returned".to_owned()),
+        (MetricSpec::Pods { average_value_milli }, MetricReading::Pods(readings)) => {
             mean_of_pods(round, &Podwise { readings, cpu: false }, *average_value_milli)
         }
         (
             MetricSpec::Resource { name, target } | MetricSpec::ContainerResource { name, target },
-            Reading::Pods(readings),
+            MetricReading::Pods(readings),
         ) => {
             let podwise = Podwise { readings, cpu: &**name == "cpu" };
             match *target {

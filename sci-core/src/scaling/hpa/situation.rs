@@ -24,7 +24,7 @@ pub struct Situation {
     #[serde(default)]
     pub pods: Vec<Pod>,
     /// What each metric answers, in the order of the spec.
-    pub readings: Vec<Reading>,
+    pub readings: Vec<MetricReading>,
     /// What the controller remembers.
     #[serde(default)]
     pub memory: Memory,
@@ -43,7 +43,7 @@ pub struct Scale {
 /// What a metric answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Reading {
+pub enum MetricReading {
     /// One number, in thousandths: Object.
     Value(i64),
     /// Any numbers, in thousandths: External.

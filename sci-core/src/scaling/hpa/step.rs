@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Conditions, Controller, Memory, Outcome, Pod, Reading, Reason, ReplicaChange, RescaleReason, Scale, Spec,
+    Conditions, Controller, Memory, MetricReading, Outcome, Pod, Reason, ReplicaChange, RescaleReason, Scale, Spec,
     behavior::{Normalizer, record},
     metric::{Round, Tolerances, proposal},
     situation::Condition,
@@ -28,7 +28,7 @@ impl Autoscaler {
 
     /// One round: what the target is asked for, and why. `readings` are in the order of the spec's metrics; one that
     /// is missing has failed.
-    pub fn step(&mut self, now: Timestamp, scale: Scale, pods: &[Pod], readings: &[Reading]) -> Outcome {
+    pub fn step(&mut self, now: Timestamp, scale: Scale, pods: &[Pod], readings: &[MetricReading]) -> Outcome {
         let current = scale.spec_replicas;
         if self.memory.recommendations.is_empty() {
             self.memory.recommendations.push(ReplicaChange { replicas: current, at: now });
@@ -70,7 +70,14 @@ impl Autoscaler {
     }
 
     /// The metrics decide.
-    fn follow(&mut self, outcome: &mut Outcome, now: Timestamp, scale: Scale, pods: &[Pod], readings: &[Reading]) {
+    fn follow(
+        &mut self,
+        outcome: &mut Outcome,
+        now: Timestamp,
+        scale: Scale,
+        pods: &[Pod],
+        readings: &[MetricReading],
+    ) {
         let tolerances = Tolerances::of(&self.spec, &self.controller);
         let round = Round { now, controller: &self.controller, tolerances, scale, pods };
         let proposal = proposal(&round, &self.spec.metrics, readings);

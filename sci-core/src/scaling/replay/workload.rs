@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::scaling::{
     Load, Thresholds,
-    hpa::{Autoscaler, ConditionStatus, MetricSpec, Pod, PodPhase, PodReading, Reading, Ready, Scale},
+    hpa::{Autoscaler, ConditionStatus, MetricReading, MetricSpec, Pod, PodPhase, PodReading, Ready, Scale},
     number,
 };
 
@@ -48,10 +48,10 @@ impl Workload {
             .metrics
             .iter()
             .map(|metric| match metric {
-                MetricSpec::Object { .. } => served.map(|load| Reading::Value(signed(load.milli()))),
+                MetricSpec::Object { .. } => served.map(|load| MetricReading::Value(signed(load.milli()))),
                 _ => load.map(|load| self.guard_reading(load, now)),
             })
-            .map(|reading| reading.unwrap_or_else(|| Reading::Failed("no load".to_owned())))
+            .map(|reading| reading.unwrap_or_else(|| MetricReading::Failed("no load".to_owned())))
             .collect();
         let scale = Scale { spec_replicas: replicas, status_replicas: replicas };
         let outcome = self.autoscaler.step(now, scale, &self.as_pods(now), &readings);
@@ -65,11 +65,11 @@ impl Workload {
         self.pods.resize(replicas, now);
     }
 
-    fn guard_reading(&self, load: Load, now: Timestamp) -> Reading {
+    fn guard_reading(&self, load: Load, now: Timestamp) -> MetricReading {
         let each = signed(Load::clamped(self.per_replica(load, now)).milli());
         let reading = PodReading { milli: each, at: Some(now), window_seconds: 1 };
         let ready = self.pods.iter().enumerate().filter(|(_, made)| self.is_ready(**made, now));
-        Reading::Pods(ready.map(|(index, _)| (name(index), reading)).collect::<BTreeMap<_, _>>())
+        MetricReading::Pods(ready.map(|(index, _)| (name(index), reading)).collect::<BTreeMap<_, _>>())
     }
 
     fn as_pods(&self, now: Timestamp) -> Vec<Pod> {

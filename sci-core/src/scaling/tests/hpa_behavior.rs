@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::noon;
 use crate::scaling::hpa::{
-    Autoscaler, Behavior, ChangePolicy, ConditionStatus, Controller, MetricSpec, Outcome, PolicyType, Reading, Reason,
-    RescaleReason, Rules, Scale, SelectPolicy, Spec, Target,
+    Autoscaler, Behavior, ChangePolicy, ConditionStatus, Controller, MetricReading, MetricSpec, Outcome, PolicyType,
+    Reason, RescaleReason, Rules, Scale, SelectPolicy, Spec, Target,
 };
 
 /// An autoscaler at one target per replica, from 1 to 100 replicas.
@@ -28,7 +28,7 @@ impl World {
     fn after(&mut self, seconds: u64, wanted: i64) -> Outcome {
         self.now += Duration::from_secs(seconds);
         let scale = Scale { spec_replicas: self.replicas, status_replicas: self.replicas };
-        let outcome = self.autoscaler.step(self.now, scale, &[], &[Reading::Values(vec![wanted * 1_000])]);
+        let outcome = self.autoscaler.step(self.now, scale, &[], &[MetricReading::Values(vec![wanted * 1_000])]);
         self.replicas = outcome.replicas;
         outcome
     }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::noon;
 use crate::scaling::hpa::{
-    Behavior, ConditionStatus, Controller, Memory, MetricSpec, Outcome, Pod, PodPhase, PodReading, Reading, Ready,
-    Reason, ResourceTarget, Rules, Scale, Situation, Spec, Target,
+    Behavior, ConditionStatus, Controller, Memory, MetricReading, MetricSpec, Outcome, Pod, PodPhase, PodReading,
+    Ready, Reason, ResourceTarget, Rules, Scale, Situation, Spec, Target,
 };
 
 const AVERAGE: MetricSpec = MetricSpec::Object { target: Target::AverageValueMilli(100_000) };
@@ -38,17 +38,17 @@ fn reading(milli: i64) -> PodReading {
 }
 
 /// One reading per pod, by index.
-fn each(values: &[(usize, i64)]) -> Reading {
+fn each(values: &[(usize, i64)]) -> MetricReading {
     let name = |index: usize| Arc::<str>::from(format!("pod-{index}"));
-    Reading::Pods(values.iter().map(|(index, milli)| (name(*index), reading(*milli))).collect::<BTreeMap<_, _>>())
+    MetricReading::Pods(values.iter().map(|(index, milli)| (name(*index), reading(*milli))).collect::<BTreeMap<_, _>>())
 }
 
-fn failed() -> Reading {
-    Reading::Failed("gone".to_owned())
+fn failed() -> MetricReading {
+    MetricReading::Failed("gone".to_owned())
 }
 
 /// Four ready pods; nothing but the metrics between 1 and 100.
-fn situation(metrics: Vec<MetricSpec>, readings: Vec<Reading>) -> Situation {
+fn situation(metrics: Vec<MetricSpec>, readings: Vec<MetricReading>) -> Situation {
     let free = Rules { stabilization_window_seconds: Some(0), ..Rules::default() };
     Situation {
         now: noon(),
@@ -66,13 +66,13 @@ fn situation(metrics: Vec<MetricSpec>, readings: Vec<Reading>) -> Situation {
     }
 }
 
-fn proposed(metric: MetricSpec, reading: Reading) -> Option<i32> {
+fn proposed(metric: MetricSpec, reading: MetricReading) -> Option<i32> {
     situation(vec![metric], vec![reading]).outcome().proposed
 }
 
 #[test]
 fn an_average_is_divided_and_rounded_up() {
-    let of = |milli| proposed(AVERAGE, Reading::Value(milli)).unwrap();
+    let of = |milli| proposed(AVERAGE, MetricReading::Value(milli)).unwrap();
     assert_eq!(of(960_000), 10);
     assert_eq!(of(100_001), 2);
     assert_eq!(of(0), 0);
@@ -83,29 +83,29 @@ fn an_average_is_divided_and_rounded_up() {
 
 #[test]
 fn a_value_is_a_ratio_of_ready_pods() {
-    let mut one = situation(vec![VALUE], vec![Reading::Value(250_000)]);
+    let mut one = situation(vec![VALUE], vec![MetricReading::Value(250_000)]);
     assert_eq!(one.outcome().proposed, Some(10));
     one.pods[3] = pending(3);
     assert_eq!(one.outcome().proposed, Some(8), "2.5 * 3 ready pods = 7.5");
     one.pods.clear();
     assert_eq!(one.outcome().proposed, None, "no pods");
-    assert_eq!(proposed(VALUE, Reading::Value(105_000)), Some(4));
+    assert_eq!(proposed(VALUE, MetricReading::Value(105_000)), Some(4));
 }
 
 #[test]
 fn external_values_are_added() {
     let external = |target| MetricSpec::External { target };
     let average = external(Target::AverageValueMilli(100_000));
-    assert_eq!(proposed(average.clone(), Reading::Values(vec![300_000, 330_000])), Some(7));
-    assert_eq!(proposed(external(Target::ValueMilli(100_000)), Reading::Values(vec![100_000, 50_000])), Some(6));
-    assert_eq!(proposed(average.clone(), Reading::Values(Vec::new())), None);
-    assert_eq!(proposed(average, Reading::Values(vec![i64::MAX, i64::MAX])), Some(i32::MAX));
+    assert_eq!(proposed(average.clone(), MetricReading::Values(vec![300_000, 330_000])), Some(7));
+    assert_eq!(proposed(external(Target::ValueMilli(100_000)), MetricReading::Values(vec![100_000, 50_000])), Some(6));
+    assert_eq!(proposed(average.clone(), MetricReading::Values(Vec::new())), None);
+    assert_eq!(proposed(average, MetricReading::Values(vec![i64::MAX, i64::MAX])), Some(i32::MAX));
 }
 
 /// The reason for the limit on loads: asked for three billion replicas, the controller takes all but one away.
 #[test]
 fn an_object_average_that_does_not_fit_scales_down() {
-    let mut one = situation(vec![AVERAGE], vec![Reading::Value(300_000_000_000_000)]);
+    let mut one = situation(vec![AVERAGE], vec![MetricReading::Value(300_000_000_000_000)]);
     let outcome = one.outcome();
     assert_eq!((outcome.proposed, outcome.replicas), (Some(i32::MIN), 1));
     // The guard next to it keeps what there is: another metric is always more.
@@ -228,7 +228,7 @@ fn cpu_of_a_pod_that_starts_says_nothing() {
 fn the_largest_metric_wins() {
     let outcome = situation(
         vec![AVERAGE, PODS],
-        vec![Reading::Value(500_000), each(&[(0, 150_000), (1, 150_000), (2, 150_000), (3, 150_000)])],
+        vec![MetricReading::Value(500_000), each(&[(0, 150_000), (1, 150_000), (2, 150_000), (3, 150_000)])],
     )
     .outcome();
     assert_eq!((outcome.proposed, outcome.metric), (Some(6), Some(1)));
@@ -236,7 +236,7 @@ fn the_largest_metric_wins() {
 
 #[test]
 fn a_failed_metric_blocks_the_way_down_only() {
-    let with = |value| situation(vec![AVERAGE, PODS], vec![Reading::Value(value), failed()]).outcome();
+    let with = |value| situation(vec![AVERAGE, PODS], vec![MetricReading::Value(value), failed()]).outcome();
     let up = with(800_000);
     assert_eq!((up.replicas, up.failed.len()), (8, 1));
     assert_eq!(up.conditions.scaling_active.unwrap().reason, Reason::ValidMetricFound);
@@ -259,7 +259,7 @@ fn without_any_metric_nothing_moves() {
 #[test]
 fn each_direction_may_have_its_own_tolerance() {
     let with = |up, down, value| {
-        let mut one = situation(vec![AVERAGE], vec![Reading::Value(value)]);
+        let mut one = situation(vec![AVERAGE], vec![MetricReading::Value(value)]);
         let behavior = one.spec.behavior.as_mut().unwrap();
         behavior.scale_up.tolerance = Some(up);
         behavior.scale_down.tolerance = Some(down);
@@ -274,7 +274,7 @@ fn each_direction_may_have_its_own_tolerance() {
 
 #[test]
 fn the_average_looks_at_replicas_that_are_there() {
-    let mut one = situation(vec![AVERAGE], vec![Reading::Value(400_000)]);
+    let mut one = situation(vec![AVERAGE], vec![MetricReading::Value(400_000)]);
     one.scale = Scale { spec_replicas: 8, status_replicas: 4 };
     // Within the tolerance of the four that are there: four it is, whatever was asked for.
     assert_eq!(one.outcome().proposed, Some(4));

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use sci_core::scaling::{
     Load, Replicas, Thresholds,
     hpa::{
-        Autoscaler, Behavior, ChangePolicy, ConditionStatus, Controller, Memory, MetricSpec, Pod, PodPhase, PodReading,
-        PolicyType, Reading, Ready, ReplicaChange, ResourceTarget, Rules, Scale, SelectPolicy, Situation, Spec, Target,
+        Autoscaler, Behavior, ChangePolicy, ConditionStatus, Controller, Memory, MetricReading, MetricSpec, Pod,
+        PodPhase, PodReading, PolicyType, Ready, ReplicaChange, ResourceTarget, Rules, Scale, SelectPolicy, Situation,
+        Spec, Target,
     },
 };
 
@@ -34,7 +35,7 @@ fn any_milli() -> impl Strategy<Value = i64> {
     prop_oneof![8 => 0..10_000_000_i64, 1 => any::<i64>(), 1 => Just(i64::MAX)]
 }
 
-fn any_reading() -> impl Strategy<Value = Reading> {
+fn any_reading() -> impl Strategy<Value = MetricReading> {
     let pod = (any_milli(), prop::option::of(0..3_600_u64)).prop_map(|(milli, age)| PodReading {
         milli,
         at: age.map(|age| start() - Duration::from_secs(age)),
@@ -42,10 +43,10 @@ fn any_reading() -> impl Strategy<Value = Reading> {
     });
     let pods = prop::collection::btree_map((0..8_u8).prop_map(|index| Arc::from(format!("pod-{index}"))), pod, 0..8);
     prop_oneof![
-        any_milli().prop_map(Reading::Value),
-        prop::collection::vec(any_milli(), 0..4).prop_map(Reading::Values),
-        pods.prop_map(Reading::Pods),
-        Just(Reading::Failed("gone".to_owned())),
+        any_milli().prop_map(MetricReading::Value),
+        prop::collection::vec(any_milli(), 0..4).prop_map(MetricReading::Values),
+        pods.prop_map(MetricReading::Pods),
+        Just(MetricReading::Failed("gone".to_owned())),
     ]
 }
 
@@ -148,7 +149,7 @@ impl Steady {
             let pods: Vec<Pod> = (0..before).map(pod).collect();
             let readings: BTreeMap<_, _> = pods.iter().map(|pod| (Arc::clone(&pod.name), reading)).collect();
             let scale = Scale { spec_replicas: before, status_replicas: before };
-            let readings = [Reading::Value(milli(adjusted)), Reading::Pods(readings)];
+            let readings = [MetricReading::Value(milli(adjusted)), MetricReading::Pods(readings)];
             self.replicas = self.autoscaler.step(now, scale, &pods, &readings).replicas;
             quiet = if self.replicas == before { quiet + 1 } else { 0 };
         }
@@ -187,7 +188,7 @@ proptest! {
     #[test]
     fn a_missing_metric_takes_no_replica(mut situation in any_situation(), lost in any::<prop::sample::Index>()) {
         let lost = lost.index(situation.readings.len());
-        situation.readings[lost] = Reading::Failed("gone".to_owned());
+        situation.readings[lost] = MetricReading::Failed("gone".to_owned());
         let current = situation.scale.spec_replicas;
         // More than allowed are cut whatever the metrics say.
         situation.spec.max_replicas = situation.spec.max_replicas.max(current);
@@ -201,7 +202,7 @@ proptest! {
         let metrics = vec![MetricSpec::Object { target: Target::AverageValueMilli(target) }];
         let spec = Spec { min_replicas: 1, max_replicas: 1_000, metrics, behavior: None };
         let milli = Load::new(f64::from(i32::try_from(target).unwrap()) * f64::from(replicas) * (1.0 + deviation) / 1e3);
-        let reading = Reading::Value(i64::try_from(milli.unwrap().milli()).unwrap());
+        let reading = MetricReading::Value(i64::try_from(milli.unwrap().milli()).unwrap());
         let scale = Scale { spec_replicas: replicas, status_replicas: replicas };
         let outcome = Autoscaler::new(spec, Controller::default()).step(start(), scale, &[], &[reading]);
         prop_assert!(!outcome.rescaled);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use jiff::Timestamp;
-use sci_core::scaling::hpa::{Autoscaler, Outcome, Pod, Reading, Scale, Situation};
+use sci_core::scaling::hpa::{Autoscaler, MetricReading, Outcome, Pod, Scale, Situation};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ struct Round {
     scale: Scale,
     #[serde(default)]
     pods: Vec<Pod>,
-    readings: Vec<Reading>,
+    readings: Vec<MetricReading>,
     outcome: Value,
 }
 
