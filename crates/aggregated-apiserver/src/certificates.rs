@@ -13,6 +13,8 @@ use self::{
 };
 use crate::{clock::Clock, metrics::ServerMetrics};
 
+pub use crate::raw::RawError;
+
 /// Where the serving certificate comes from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -80,6 +82,35 @@ pub enum CertificateError {
     /// Key of an unsupported kind, or not the key of the certificate.
     #[error("certificate and key do not work together")]
     Mismatch(#[source] rustls::Error),
+    /// A certificate or key cannot be made or read.
+    #[error("the certificate cannot be made")]
+    Make(#[from] rcgen::Error),
+    /// The key of the authority is not that of its certificate.
+    #[error("certificate and key of the authority do not belong together")]
+    Stranger,
+    /// The Secret cannot be read or written.
+    #[error("the Secret of the authority cannot be read or written")]
+    Secret(#[source] RawError),
+    /// The Secret holds something else than an authority.
+    #[error("the Secret of the authority has something else in {key}")]
+    SecretContent {
+        /// Where.
+        key: &'static str,
+    },
+    /// An APIService cannot be read or patched.
+    #[error("the bundle of APIService {name} cannot be read or written")]
+    Bundle {
+        /// Name of the APIService.
+        name: String,
+        /// Reason.
+        source: Box<kube::Error>,
+    },
+    /// Another replica wrote the Secret each time that we were about to.
+    #[error("the Secret of the authority changes all the time")]
+    Overtaken,
+    /// The API server took too long.
+    #[error("no answer of the API server in time")]
+    Timeout,
 }
 
 /// Gets the first pair and whoever keeps it current.

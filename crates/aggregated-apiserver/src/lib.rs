@@ -17,6 +17,7 @@ pub mod health;
 pub mod metrics;
 mod negotiation;
 pub mod openapi;
+mod raw;
 pub mod selector;
 pub mod server;
 pub mod status;

@@ -1,1 +1,4 @@
-//! Integration tests: one binary.
+//! Integration tests: one binary, real TLS, a cluster that is played.
+
+mod smoke;
+mod support;
