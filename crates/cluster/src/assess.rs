@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use jiff::Timestamp;
-use kube_sci_signals::grid::{StatusHandle, ZoneValue};
+use kube_sci_signals::grid::{LearnedHistory, StatusHandle, ZoneValue};
 use sci_core::{
     intensity::Freshness,
     node::{
@@ -32,6 +32,8 @@ pub struct Model {
     pub options: AssessOptions,
     /// How sources of intensities fare.
     pub grid_sources: Arc<[StatusHandle]>,
+    /// What was learned of the past of grid zones.
+    pub learned: LearnedHistory,
 }
 
 /// How numbers are made.
@@ -102,6 +104,7 @@ impl Model {
             assumptions: Arc::new(Assumptions::new(config.score.assume_for.get())),
             options: AssessOptions::new(config),
             grid_sources: Arc::default(),
+            learned: LearnedHistory::default(),
         }
     }
 

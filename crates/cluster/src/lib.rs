@@ -18,6 +18,7 @@
 //! | [`assumptions`] | pods decided but not yet seen |
 //! | [`assess`] | one pod on one node: the number everywhere |
 //! | [`wanted`] | grid zones that are asked about although no node stands in them |
+//! | [`watch`] | one kind of object: list, then watch, for ever |
 //! | [`observer`] | the tasks that keep all of it current |
 
 pub mod annotations;
@@ -32,3 +33,4 @@ pub mod objects;
 pub mod observer;
 pub mod snapshot;
 pub mod wanted;
+pub mod watch;

@@ -109,7 +109,8 @@ impl Observer {
         let mut sources = grid::sources(&config.grid, index.zone_demand(), index.learned_history(), Some(client))?;
         sources.extend(further);
         let grid_sources = sources.iter().filter_map(|source| source.status()).collect();
-        let model = Model { grid_sources, ..Model::new(SnapshotHandle::default(), config) };
+        let learned = index.learned_history().clone();
+        let model = Model { grid_sources, learned, ..Model::new(SnapshotHandle::default(), config) };
         let directory = NodeDirectory::default();
         let mut energy = kube_sci_signals::energy::sources(&config.energy, client, &directory)?;
         energy.extend(energy_sources);

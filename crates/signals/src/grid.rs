@@ -28,7 +28,7 @@ pub use self::{
     demand::{DemandedZone, ZoneDemand},
     fetch::{Allowance, Fetcher, FetcherOptions},
     file::FileSource,
-    history::{HistoryFile, LearnedHistory},
+    history::{HistoryFile, LearnedHistory, LearnedHours},
     rows::{ParseContext, RowProblem, parse_csv, parse_json},
     sources::sources,
     status::{BreakerState, Calls, Failure, QuestionStatus, SourceStatus, StatusHandle},

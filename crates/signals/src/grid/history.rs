@@ -47,7 +47,28 @@ pub struct HistoryFile {
     read: bool,
 }
 
+/// What was learned up to an instant.
+#[derive(Debug, Clone, Default)]
+pub struct LearnedHours(Arc<Learned>);
+
+impl LearnedHours {
+    /// Hourly means of a zone under its present name, in order.
+    pub fn of(&self, zone: &Zone) -> &[(Hour, GramsPerKwh)] {
+        self.0.zones.iter().find(|(known, _)| known == zone).map(|(_, hours)| hours.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether nothing was learned between the two.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl LearnedHistory {
+    /// What was learned until now.
+    pub fn hours(&self) -> LearnedHours {
+        LearnedHours(self.0.load_full())
+    }
+
     pub(super) fn publish(&self, signal: Signal, mut zones: Vec<(Zone, Vec<(Hour, GramsPerKwh)>)>) {
         zones.retain(|(_, hours)| !hours.is_empty());
         let learned = Learned { signal, zones };
