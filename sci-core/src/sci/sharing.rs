@@ -144,7 +144,8 @@ pub fn share_out(node: &NodeUse, pods: &[PodUse], policy: IdlePolicy) -> SharedE
     let (mut work, mut idle) = (Purse { left: active }, Purse { left: energy - active });
     let idle_energy = idle.left;
     let rows = claims().zip(pods).map(|(claim, pod)| PodEnergy {
-        active: work.take(if claims_cut { claim / claimed * energy } else { claim }),
+        // A factor of at most 1, so that rounding gives nobody more than it claims, however small the claim.
+        active: work.take(if claims_cut { energy / claimed * claim } else { claim }),
         idle: idle.take(if whole > 0.0 { pod.reserved.get() / whole * idle_energy } else { 0.0 }),
     });
     let pods = rows.collect();
@@ -224,6 +225,15 @@ mod tests {
         let shared = share_out(&node(1_000.0, Some(0.2)), &[measured(300.0, 1.0)], IdlePolicy::Reserved);
         assert_eq!(rows(&shared), [(300.0, 700.0)]);
         assert_eq!((shared.system, shared.claims_cut), (Joules::ZERO, false));
+    }
+
+    #[test]
+    fn a_tiny_claim_beside_a_huge_one_is_not_rounded_up() {
+        let tiny = 5.156_688_807_573_305e-301;
+        let pods = [measured(tiny, 0.0), measured(2.000_000_000_1e17, 0.0)];
+        let shared = share_out(&node(2e17, None), &pods, IdlePolicy::Reserved);
+        assert!(shared.claims_cut);
+        assert!(shared.pods[0].active.get() <= tiny, "{:e}", shared.pods[0].active.get());
     }
 
     #[test]
