@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value;
 
-use crate::{account::Account, run::Report};
+use super::{account::Account, run::Report};
 
 /// Hours of a year, for the one figure that people compare with flights and cars.
 const HOURS_PER_YEAR: f64 = 8_760.0;

@@ -16,7 +16,7 @@ use sci_core::{
     quantity::GramsPerKwh,
 };
 
-use crate::scene::{self, Metered};
+use super::scene::{self, Metered};
 
 /// Time that the machines have run before.
 const PASSED: Duration = Duration::from_hours(24);

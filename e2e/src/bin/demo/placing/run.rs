@@ -1,10 +1,6 @@
 //! One run: cluster, agents, plain scheduler, green scheduler.
 
-use std::{
-    collections::BTreeMap,
-    io::{IsTerminal as _, Write as _},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -12,19 +8,19 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{Api, api::ListParams};
 use kube_sci_cluster::config::ModelConfig;
 use kube_sci_e2e::{
-    control_plane::{ControlPlane, Options, SchedulerOptions},
+    control_plane::{ControlPlane, SchedulerOptions},
     extender_process::{self, ExtenderProcess, shipped_binary},
     wait::eventually,
     world::World,
 };
 use serde_json::Value;
 
-use crate::{
-    Arguments,
+use super::{
     account::{Account, settle},
     scene,
     signals::{self, Signals},
 };
+use crate::progress::Progress;
 
 const PLAIN: &str = "plain";
 const GREEN: &str = "green";
@@ -61,25 +57,19 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// Runs the demo; progress goes to standard error.
+/// Runs the act on a control plane on which nothing runs yet; progress goes to standard error.
 ///
 /// # Errors
 /// When a program does not start or a pod is not bound in time.
-pub async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
-    let started = Instant::now();
-    let progress = Progress::new();
+pub async fn run(plane: &ControlPlane, signals: Signals, weight: u32, progress: &Progress) -> anyhow::Result<Report> {
     let config: ModelConfig = serde_saphyr::from_str(scene::CONFIGURATION).context("read the demo's configuration")?;
     let truth = signals::truth(config.clone())?;
-
-    progress.say("starting etcd, kube-apiserver, kube-controller-manager, kwok and Prometheus");
-    let (plane, signals) = tokio::join!(ControlPlane::start(Options::default()), Signals::start());
-    let (plane, signals) = (plane?, signals?);
     let world = plane.world();
     progress.say("adding 14 nodes of three clouds and two sites of our own, five with an agent that measures");
     world.create_nodes(scene::nodes()).await?;
     let configuration = [scene::CONFIGURATION, &signals.configuration(plane.folder())?].concat();
-    let options = extender_process::options(shipped_binary()?, &plane).config_lines(&configuration);
-    let extender = ExtenderProcess::start(&plane, options).await?;
+    let options = extender_process::options(shipped_binary()?, plane).config_lines(&configuration);
+    let extender = ExtenderProcess::start(plane, options).await?;
 
     progress.say("placing 60 pods with a plain kube-scheduler");
     let scheduler = plane.start_scheduler(SchedulerOptions::plain(PLAIN)).await?;
@@ -91,7 +81,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     progress.say("waiting until the meters have told lyon-1 and lyon-2 apart, which are equal by their table");
     let ranking = measured(&extender).await?;
     progress.say("placing the same 60 pods with kube-scheduler and kube-sci");
-    let entry = extender.entry().weight(arguments.weight);
+    let entry = extender.entry().weight(weight);
     let _scheduler = plane.start_scheduler(SchedulerOptions::plain(GREEN).extender(entry)).await?;
     let pods = deploy(&world, GREEN).await?;
     signals.run_pods(&pods);
@@ -103,8 +93,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     progress.say("measuring them");
     let quality = measured_since(&extender, running_since).await?;
     let sources = extender.get_json(REFERENCE_POD).await?;
-    let (seconds, scrapes) = (started.elapsed().as_secs_f64(), signals.scrapes());
-    let weight = arguments.weight;
+    let (seconds, scrapes) = (progress.elapsed().as_secs_f64(), signals.scrapes());
     Ok(Report { ranking, plain, green, explanation, sources, quality, table_watts, scrapes, weight, seconds })
 }
 
@@ -160,22 +149,4 @@ async fn explain(extender: &ExtenderProcess, pods: &[Pod]) -> anyhow::Result<Val
     let path = format!("/v1/explain/default/{name}");
     let found = eventually(EXPLAINED_WITHIN, format!("explanation of {name}"), async || extender.get_json(&path).await);
     Ok(found.await?)
-}
-
-/// Steps with their time, on standard error.
-struct Progress {
-    started: Instant,
-    dim: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { started: Instant::now(), dim: std::io::stderr().is_terminal() }
-    }
-
-    fn say(&self, step: &str) {
-        let (on, off) = if self.dim { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-        // A closed standard error is no reason to stop.
-        let _ = writeln!(std::io::stderr(), "{on}{:5.1} s  {step}{off}", self.started.elapsed().as_secs_f64());
-    }
 }
