@@ -1,4 +1,5 @@
 //! Integration tests: one binary, real TLS, a cluster that is played.
 
+mod matrix;
 mod smoke;
 mod support;
