@@ -81,7 +81,7 @@ pub async fn run(
         metrics: server_metrics.clone(),
         clock: Timestamp::now,
     };
-    register_metrics(&shared.registry, &model, &policies, &server_metrics);
+    register_metrics(&shared.registry, &model, &policies, &ownership, &server_metrics);
     let options = server_options(&config, &client, server_metrics);
     let gate = shared.health.gate("delegation");
     supervisor.spawn_graceful("api", |stop| serve_api(options, Arc::new(AdapterApi::new(parts)), gate, stop));
@@ -141,11 +141,13 @@ pub fn register_metrics(
     registry: &MetricsRegistry,
     model: &Model,
     policies: &PolicyTableHandle,
+    ownership: &Ownership,
     server: &ServerMetrics,
 ) {
     snapshot::register(registry, model, Timestamp::now);
     export::register(registry, model, Timestamp::now);
     metrics::policies::register(registry, policies, Timestamp::now);
+    metrics::apis::register(registry, ownership);
     server.register(&mut metrics::Sink(registry));
 }
 

@@ -1,6 +1,6 @@
 //! What every policy does at present, read at scrape time. Series are bounded by policies.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use kube_sci_report::encode::{Series, count, flag, float, gauge};
@@ -59,6 +59,11 @@ const SAVED: Spec = of_policy(
     &["namespace", "policy"],
     "Estimated gCO2e per hour that a policy avoids at present; /explain says what the estimate is worth",
 );
+const FINDING: Spec = of_policy(
+    "kube_sci_policy_finding",
+    &["namespace", "policy", "finding", "severity"],
+    "1 for each thing that is wrong (error) or odd (warning) with the autoscaler of a policy",
+);
 const POLICIES: Spec = of_policy(
     "kube_sci_policies",
     &["mode", "state"],
@@ -74,9 +79,9 @@ const TABLE_AGE: Spec = Spec {
 const LEADING: Spec =
     of_policy("kube_sci_adapter_leading", &[], "1 in the replica that writes statuses and events at present");
 
-const ALL: [Spec; 13] = [
-    LOAD, LOAD_AGE, ADJUSTED, GREEN, EFFECTIVE, INTENSITY, REPLICAS, CLAMP, SAVED, POLICIES, GENERATION, TABLE_AGE,
-    LEADING,
+const ALL: [Spec; 14] = [
+    LOAD, LOAD_AGE, ADJUSTED, GREEN, EFFECTIVE, INTENSITY, REPLICAS, CLAMP, SAVED, FINDING, POLICIES, GENERATION,
+    TABLE_AGE, LEADING,
 ];
 
 const MODES: [&str; 3] = ["enforce", "shadow", "invalid"];
@@ -103,6 +108,7 @@ impl Collector for Figures {
         loads(&mut encoder, &table, now)?;
         factors(&mut encoder, &table)?;
         replicas(&mut encoder, &table, now)?;
+        findings(&mut encoder, &table)?;
         gauge(&mut encoder, &POLICIES, |series| states(&table, now, series))?;
         gauge(&mut encoder, &GENERATION, |series| series(&[], float(table.generation)))?;
         gauge(&mut encoder, &TABLE_AGE, |series| {
@@ -183,6 +189,19 @@ fn replicas(encoder: &mut DescriptorEncoder, table: &PolicyTable, now: Timestamp
         each(table, |policy| match &policy.saving {
             Some(saving) => series(&[namespace(policy), name(policy)], saving.grams_per_hour.get()),
             None => Ok(()),
+        })
+    })
+}
+
+fn findings(encoder: &mut DescriptorEncoder, table: &PolicyTable) -> fmt::Result {
+    gauge(encoder, &FINDING, |series| {
+        each(table, |policy| {
+            // Two findings of one kind are one series.
+            let kinds: BTreeSet<_> = policy.autoscaler.findings.iter().map(|finding| finding.kind).collect();
+            kinds.into_iter().try_for_each(|kind| {
+                let (finding, severity) = (("finding", kind.as_str()), ("severity", kind.severity().as_str()));
+                series(&[namespace(policy), name(policy), finding, severity], 1.0)
+            })
         })
     })
 }

@@ -53,6 +53,11 @@ impl Ownership {
         self.owners.load_full()
     }
 
+    /// Whether a group and version is to be served at all.
+    pub const fn wants(&self, version: GroupVersion) -> bool {
+        version.is_in(self.wanted)
+    }
+
     /// One line on every group and version that is wanted.
     pub fn detail(&self) -> String {
         let owners = self.owners.load();
