@@ -74,9 +74,12 @@ cases! {
 
     async fn endless_address_is_refused() {
         let world = World::start().await;
-        let path = format!("/apis/{}", "x".repeat(100_000));
-        let reply = world.direct(None, get(&path)).await;
-        assert!([414, 431].contains(&reply.code.as_u16()), "{}", reply.code);
+        let mut stream = client::tls(world.address, client::config(None, Protocol::Http1)).await.unwrap();
+        let request = format!("GET /apis/{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(100_000));
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end in time");
+        assert!(answer.starts_with(b"HTTP/1.1 414 "), "{}", String::from_utf8_lossy(&answer));
     }
 
     async fn slow_headers_end_the_connection() {

@@ -290,8 +290,8 @@ fn list_or_watch(shared: &Shared, query: &str) -> Response<Body> {
         .split('&')
         .find_map(|pair| pair.strip_prefix("resourceVersion="))
         .and_then(|text| text.parse::<u64>().ok());
-    let missed = (since.unwrap_or(0) < state.version && state.configuration.is_some())
-        .then(|| json!({"type": "MODIFIED", "object": state.config_map()}));
+    let kind = if state.configuration.is_some() { "MODIFIED" } else { "DELETED" };
+    let missed = (since.unwrap_or(0) < state.version).then(|| json!({"type": kind, "object": state.config_map()}));
     let receiver = shared.changes.subscribe();
     drop(state);
     let later =
