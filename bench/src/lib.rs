@@ -10,6 +10,7 @@
 //! | [`forecast`] | the forecast of carbon intensity on recorded traces |
 //! | [`in_process`], [`wire`], [`scheduler`], [`snapshot`] | the four parts of the extender's benchmark |
 //! | [`signals`] | measured energy and grid intensity on their way in |
+//! | [`usage`] | CPU time and memory of processes |
 
 pub mod figure;
 pub mod forecast;
@@ -20,5 +21,6 @@ pub mod samples;
 pub mod scheduler;
 pub mod signals;
 pub mod snapshot;
+pub mod usage;
 pub mod wire;
 pub mod world;

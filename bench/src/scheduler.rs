@@ -2,7 +2,7 @@
 //! extender's memory with a large cluster behind it.
 
 use std::{
-    fmt, fs,
+    fmt,
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,7 @@ use crate::{
     peer::NoopExtender,
     request::node_name,
     samples::median,
-    wire,
+    usage, wire,
 };
 
 const SIZES: [usize; 2] = [500, 5_000];
@@ -177,16 +177,9 @@ pub async fn memory() -> anyhow::Result<Vec<Figure>> {
     if seen < 50_000.0 {
         bail!("the extender knows {seen} pods only");
     }
-    let resident = resident_mebibytes(extender.process().id())?;
+    let resident = usage::resident_mebibytes_of(extender.process().id())?;
     let name = "memory: extender with 5,000 nodes and 50,000 pods, resident";
     Ok(vec![Figure::new(name, resident, "MiB").goal(Goal::AtMost(64.0))])
-}
-
-fn resident_mebibytes(process: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kibibytes / 1_024.0)
 }
 
 async fn cluster(nodes: usize) -> anyhow::Result<ControlPlane> {

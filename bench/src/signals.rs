@@ -7,4 +7,3 @@ pub mod exposition;
 pub mod join;
 pub mod route;
 pub mod routes;
-pub mod usage;

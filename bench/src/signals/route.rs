@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     agents::{self, NODES},
-    api_server, usage,
+    api_server,
 };
+use crate::usage;
 
 /// From one question to the next, and from one scrape of Prometheus to the next. A third of what is usual, as is the
 /// window, so that a window has as many observations as usual and the benchmark takes a third of the time.

@@ -9,10 +9,10 @@ use kube_sci_e2e::prometheus::{Job, Prometheus, PrometheusOptions, Target};
 use super::{
     agents::{self, Agents, NODES},
     route::{Cost, PERIOD, Route},
-    usage,
 };
 use crate::{
     figure::{Figure, Goal},
+    usage,
     world::PODS_PER_NODE,
 };
 

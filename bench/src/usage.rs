@@ -1,14 +1,15 @@
 //! What processes use, as the system counts it.
 
-use std::{fs, io, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::Context as _;
 use nix::{
-    errno::Errno,
     sys::{
         resource::{UsageWho, getrusage},
         time::TimeVal,
     },
+    time::clock_getcpuclockid,
+    unistd::Pid,
 };
 
 /// CPU time of this process, in user and system mode.
@@ -20,27 +21,13 @@ pub fn cpu_time() -> anyhow::Result<Duration> {
     Ok(duration(usage.user_time())? + duration(usage.system_time())?)
 }
 
-/// CPU time of the present threads of another process, to the nanosecond.
+/// CPU time of another process, with the threads that it has ended.
 ///
 /// # Errors
-/// When it has ended.
+/// When it has ended itself.
 pub fn cpu_time_of(process: u32) -> anyhow::Result<Duration> {
-    let mut sum = Duration::ZERO;
-    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
-            Ok(text) => text,
-            // It has ended since the folder was listed: ENOENT where it is gone, ESRCH where it is just going.
-            Err(error) if has_ended(&error) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let nanoseconds = text.split_whitespace().next().context("an empty schedstat")?;
-        sum += Duration::from_nanos(nanoseconds.parse()?);
-    }
-    Ok(sum)
-}
-
-fn has_ended(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32)
+    let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(process)?))?;
+    Ok(clock.now()?.into())
 }
 
 /// Resident memory of this process now.
@@ -48,7 +35,15 @@ fn has_ended(error: &io::Error) -> bool {
 /// # Errors
 /// When the system does not say it.
 pub fn resident_mebibytes() -> anyhow::Result<f64> {
-    status("VmRSS:")
+    status("self", "VmRSS:")
+}
+
+/// Resident memory of another process now.
+///
+/// # Errors
+/// When it has ended.
+pub fn resident_mebibytes_of(process: u32) -> anyhow::Result<f64> {
+    status(&process.to_string(), "VmRSS:")
 }
 
 /// The most that ever was.
@@ -56,11 +51,11 @@ pub fn resident_mebibytes() -> anyhow::Result<f64> {
 /// # Errors
 /// As [`resident_mebibytes`].
 pub fn peak_resident_mebibytes() -> anyhow::Result<f64> {
-    status("VmHWM:")
+    status("self", "VmHWM:")
 }
 
-fn status(field: &str) -> anyhow::Result<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+fn status(process: &str, field: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
     let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kibibytes / 1_024.0)
@@ -76,20 +71,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_that_end_meanwhile_do_not_matter() {
+    fn what_ended_threads_used_is_not_forgotten() {
         let process = std::process::id();
-        let ending = std::thread::spawn(|| {
-            for _ in 0..2_000 {
-                std::thread::spawn(|| {}).join().unwrap();
+        let work = Duration::from_millis(20);
+        let before = cpu_time_of(process).unwrap();
+        let thread = std::thread::spawn(move || {
+            let mut text = String::new();
+            while cpu_time_of(process).unwrap() < before + work {
+                text.push_str(&"x".repeat(4_096));
             }
         });
-        let mut looks = 0;
-        while !ending.is_finished() {
-            cpu_time_of(process).unwrap();
-            looks += 1;
-        }
-        ending.join().unwrap();
-        assert!(looks > 0);
+        thread.join().unwrap();
+        assert!(cpu_time_of(process).unwrap() >= before + work);
     }
 
     #[test]
