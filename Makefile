@@ -39,7 +39,7 @@ reference: ## Write docs/reference anew from the code
 
 .PHONY: release
 release: ## The programs as they are shipped
-	$(CARGO) build --release --locked --package kube-sci-extender --package kube-sci-e2e
+	$(CARGO) build --release --locked --package kube-sci-extender --package kube-sci-metrics-adapter --package kube-sci-e2e
 
 .PHONY: control-plane
 control-plane: ## Build Kubernetes, etcd, kwok, Prometheus and Scaphandre once (about 17 minutes on 2 cores, then cached)

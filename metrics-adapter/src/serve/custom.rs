@@ -49,7 +49,7 @@ impl Question {
         let kind = resources
             .resolve(resource)
             .ok_or_else(|| Status::not_found(format!("the server could not find the resource {}", shown(resource))))?;
-        let subject = kind.subject().filter(|_| kind.namespaced == !attributes.namespace.is_empty());
+        let subject = kind.subject().filter(|_| kind.namespaced != attributes.namespace.is_empty());
         // The path of a namespace's own metrics has it as the namespace.
         let subject = subject.or((attributes.resource == "metrics").then_some(Subject::Namespace));
         let subject = subject.ok_or_else(|| misplaced(&kind, &attributes.namespace))?;

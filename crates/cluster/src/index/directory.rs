@@ -78,7 +78,9 @@ impl DirectoryBook {
     /// A full list of pods is complete: what it did not name is gone.
     pub(super) fn end_pods(&mut self) {
         let gone: Vec<PodUid> = self.pods.iter().filter(|(_, entry)| !entry.seen).map(|(&uid, _)| uid).collect();
-        gone.into_iter().for_each(|uid| self.delete_pod(uid));
+        for uid in gone {
+            self.delete_pod(uid);
+        }
         self.labels.retain(|labels| !labels.is_last());
         self.names.retain(|name| Arc::strong_count(name) > 1);
         self.workloads.retain(|_, workload| Arc::strong_count(workload) > 1);

@@ -49,13 +49,12 @@ impl<'a> View<'a> {
             Some(metered) => (metered.end, metered.end.duration_since(metered.start).try_into().unwrap_or_default()),
             None => (self.snapshot.published_at(), Duration::ZERO),
         };
-        let grams_per_hour = match metric {
-            Metric::PowerWatts => None,
-            _ => {
-                let (_, value) = self.zone_of(name)?;
-                let operational = power.watts * node.identity.pue * value.reading.value;
-                Some(operational.get() + embodied(node))
-            }
+        let grams_per_hour = if metric == Metric::PowerWatts {
+            None
+        } else {
+            let (_, value) = self.zone_of(name)?;
+            let operational = power.watts * node.identity.pue * value.reading.value;
+            Some(operational.get() + embodied(node))
         };
         let cores = node.load.requested.cpu.get();
         Ok(Sum { watts: power.watts.get(), grams_per_hour, cores, at, window, quality: power.quality.as_str() })

@@ -20,7 +20,7 @@ impl<'a> View<'a> {
             Metric::ForecastMinIntensity => policy.forecast_min_intensity(),
             Metric::PlainReplicas => self.replicas(policy, |replicas| replicas.plain),
             Metric::GreenReplicas => self.replicas(policy, |replicas| replicas.green),
-            Metric::CarbonIntensity => return self.policy_intensity(policy)?.checked(),
+            Metric::CarbonIntensity => return Self::policy_intensity(policy)?.checked(),
             Metric::SciGramsPerUnit => return self.grams_per_unit(policy)?.checked(),
             Metric::PowerWatts | Metric::CarbonGramsPerHour => Err("it is no metric of policies".to_owned()),
         };
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
         Ok(Served { value: f64::from(of(replicas)), at: policy.decided_at })
     }
 
-    fn policy_intensity(&self, policy: &'a PolicyState) -> Result<Raw<'a>, Absent> {
+    fn policy_intensity(policy: &'a PolicyState) -> Result<Raw<'a>, Absent> {
         let Served { value: number, at } = policy.carbon_intensity().map_err(Absent::Cause)?;
         let zones = policy.intensity.as_ref().map(|intensity| &intensity.zones);
         let zones = zones.map(Vec::as_slice).unwrap_or_default();

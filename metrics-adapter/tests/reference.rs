@@ -1,0 +1,95 @@
+//! The reference pages are made from the code. `KUBE_SCI_UPDATE_REFERENCE=1` rewrites them.
+
+use std::path::PathBuf;
+
+use aggregated_apiserver::ServerMetrics;
+use clap::CommandFactory;
+use kube_sci_metrics_adapter::{
+    catalogue::{self, Groups},
+    cli::Arguments,
+    config::AdapterConfig,
+    ownership::Ownership,
+    register_metrics, routes,
+};
+use kube_sci_report::observer::ObservedMetrics;
+use kube_sci_server::{
+    config::{ListenConfig, parse_yaml, to_yaml},
+    health::Health,
+    http::{self, Shared},
+    metrics::MetricsRegistry,
+    reference::{self, GENERATED, keep, markdown},
+    telemetry::Telemetry,
+};
+
+use crate::support::{Adapter, Cluster, Policy};
+
+fn page(name: &str, text: &str) {
+    keep(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/reference").join(name), text).unwrap();
+}
+
+fn registry() -> MetricsRegistry {
+    let registry = MetricsRegistry::new("kube-sci-metrics-adapter", "0");
+    let adapter = Adapter::new(&Cluster::shop(), vec![Policy::new("web"), Policy::new("silent").no_load("refused")]);
+    ObservedMetrics::register(&registry, Health::default().gate("first-list"));
+    let server = ServerMetrics::default();
+    server.observe_freshness(catalogue::CUSTOM, std::time::Duration::from_secs(1));
+    register_metrics(&registry, &adapter.model, &adapter.policies, &Ownership::new(Groups::ALL), &server);
+    // The listener brings metrics of its own; it is dropped before it accepts anything.
+    let shared = Shared { health: Health::default(), registry: registry.clone(), telemetry: Telemetry::disabled() };
+    let listen = ListenConfig { address: "127.0.0.1:0".parse().unwrap(), ..ListenConfig::default() };
+    drop(http::serve(&listen, &shared, routes::configure).unwrap());
+    registry
+}
+
+#[test]
+fn configuration_page_is_current() {
+    let intro = format!(
+        "One YAML document, given with `--config`. Every key has a default, unknown keys are refused with line and \
+         column, and zero configuration works.\n\n{GENERATED}"
+    );
+    let defaults = to_yaml(&AdapterConfig::default()).unwrap();
+    let text = markdown::<AdapterConfig>("Configuration of the metrics adapter", &intro);
+    page("adapter-configuration.md", &format!("{text}\n## All defaults\n\n```yaml\n{}\n```\n", defaults.trim_end()));
+}
+
+#[tokio::test]
+async fn metrics_page_is_current() {
+    let own = registry().reference(
+        "Metrics of the adapter itself",
+        "Scraped at `/metrics` of the address `server`, in the OpenMetrics format.",
+    );
+    let own = own.replacen("# ", "## ", 1);
+    let text = format!("# Metrics of the adapter\n\n{GENERATED}\n\n{}\n{own}", catalogue::reference());
+    page("adapter-metrics.md", &text);
+}
+
+#[tokio::test]
+async fn every_scraped_metric_is_described() {
+    assert_eq!(registry().undescribed().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn http_api_page_is_current() {
+    page("adapter-http-api.md", &routes::reference());
+}
+
+#[test]
+fn cli_page_is_current() {
+    let help = Arguments::command().render_long_help().to_string();
+    page(
+        "adapter-cli.md",
+        &format!("# Command line of the metrics adapter\n\n{GENERATED}\n\n```text\n{}\n```\n", help.trim_end()),
+    );
+}
+
+#[test]
+fn the_printed_defaults_are_read_back() {
+    let text = to_yaml(&AdapterConfig::default()).unwrap();
+    let read: AdapterConfig = parse_yaml("defaults", &text).unwrap();
+    assert_eq!(read, AdapterConfig::default());
+}
+
+#[test]
+fn both_programs_describe_routes_in_the_same_way() {
+    assert!(routes::reference().contains(&reference::sections([routes::QUALITY])));
+}
