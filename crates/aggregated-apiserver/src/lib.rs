@@ -12,6 +12,8 @@ pub mod certificates;
 pub mod clock;
 pub mod delegation;
 mod discovery;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 pub mod health;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! SubjectAccessReviews that are slow, down, or untrue, and what is remembered of them.
+//! Reviews of access that are slow, down, or untrue, and what is remembered of them.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn patient() -> World {
 }
 
 async fn ask(world: &World, user: &str) -> Reply {
-    world.through_proxy(get(RESOURCE).as_user(user, &[])).await
+    world.through_proxy(get(RESOURCE).remote_user(user, &[])).await
 }
 
 async fn in_mood(mood: Mood) -> (World, Reply) {
@@ -150,17 +150,17 @@ cases! {
         let world = World::start().await;
         let mut connection = world.proxy(Protocol::Http2).await;
         let asks = [
-            get(RESOURCE).as_user("ada", &[]),
-            get(RESOURCE).as_user("ada", &["a"]),
-            get(RESOURCE).as_user("ada", &[]).header("X-Remote-Uid", "7"),
-            get(RESOURCE).as_user("ada", &[]).header("X-Remote-Extra-A", "1"),
-            get(RESOURCE).as_user("ada", &[]).header("X-Remote-Extra-A", "2"),
-            get(RESOURCE).as_user("adam", &[]),
-            get("/apis/tests.example.dev/v1/namespaces/ns/greetings/other").as_user("ada", &[]),
-            get("/apis/tests.example.dev/v1/namespaces/other/greetings/hello").as_user("ada", &[]),
-            get("/apis/tests.example.dev/v1beta1/namespaces/ns/greetings/hello").as_user("ada", &[]),
-            get(LIST).as_user("ada", &[]),
-            get(RESOURCE).method("PUT").as_user("ada", &[]),
+            get(RESOURCE).remote_user("ada", &[]),
+            get(RESOURCE).remote_user("ada", &["a"]),
+            get(RESOURCE).remote_user("ada", &[]).header("X-Remote-Uid", "7"),
+            get(RESOURCE).remote_user("ada", &[]).header("X-Remote-Extra-A", "1"),
+            get(RESOURCE).remote_user("ada", &[]).header("X-Remote-Extra-A", "2"),
+            get(RESOURCE).remote_user("adam", &[]),
+            get("/apis/tests.example.dev/v1/namespaces/ns/greetings/other").remote_user("ada", &[]),
+            get("/apis/tests.example.dev/v1/namespaces/other/greetings/hello").remote_user("ada", &[]),
+            get("/apis/tests.example.dev/v1beta1/namespaces/ns/greetings/hello").remote_user("ada", &[]),
+            get(LIST).remote_user("ada", &[]),
+            get(RESOURCE).method("PUT").remote_user("ada", &[]),
         ];
         for (asked, ask) in asks.into_iter().enumerate() {
             connection.send(ask).await;
@@ -173,7 +173,7 @@ cases! {
         let name = "x".repeat(11_000);
         let path = format!("{LIST}/{name}");
         for _ in 0..3 {
-            world.through_proxy(get(&path).as_user("ada", &[])).await.user();
+            world.through_proxy(get(&path).remote_user("ada", &[])).await.user();
         }
         assert_eq!(world.cluster.access_reviews(), 3, "nobody fills the memory with them");
     }
@@ -182,7 +182,7 @@ cases! {
         let world = World::start().await;
         world.cluster.state().access = Mood::Slow(Duration::from_millis(200));
         let connection = world.proxy(Protocol::Http2).await;
-        let asks = (0..20).map(|_| send_over(connection.another(), get(RESOURCE).as_user("ada", &[])));
+        let asks = (0..20).map(|_| send_over(connection.another(), get(RESOURCE).remote_user("ada", &[])));
         for reply in futures::future::join_all(asks).await {
             assert_eq!(reply.unwrap().user(), "ada");
         }
@@ -194,9 +194,9 @@ cases! {
         world.cluster.state().access = Mood::Slow(Duration::from_millis(300));
         let leaving = world.proxy(Protocol::Http2).await;
         let staying = world.proxy(Protocol::Http2).await;
-        let first = tokio::spawn(send_over(leaving.another(), get(RESOURCE).as_user("ada", &[])));
+        let first = tokio::spawn(send_over(leaving.another(), get(RESOURCE).remote_user("ada", &[])));
         eventually("the review", async || world.cluster.access_reviews() == 1).await;
-        let second = tokio::spawn(send_over(staying.another(), get(RESOURCE).as_user("ada", &[])));
+        let second = tokio::spawn(send_over(staying.another(), get(RESOURCE).remote_user("ada", &[])));
         first.abort();
         leaving.ended.abort();
         assert_eq!(second.await.unwrap().unwrap().user(), "ada");
@@ -205,7 +205,7 @@ cases! {
     async fn access_review_has_everything_about_the_caller() {
         let world = World::start().await;
         let ask = get(&format!("{LIST}?labelSelector=a%3Db,c+notin+(d)&fieldSelector=metadata.name%3Dhello"))
-            .as_user("ada", &["devs"])
+            .remote_user("ada", &["devs"])
             .header("X-Remote-Uid", "7")
             .header("X-Remote-Extra-Authentication.kubernetes.io%2fcredential-Id", "JTI=1");
         world.through_proxy(ask).await.user();
@@ -225,7 +225,7 @@ cases! {
 
     async fn access_review_of_a_bad_selector_asks_for_everything() {
         let world = World::start().await;
-        let reply = world.through_proxy(get(&format!("{LIST}?labelSelector=a%3D%3D%3Db")).as_user("ada", &[])).await;
+        let reply = world.through_proxy(get(&format!("{LIST}?labelSelector=a%3D%3D%3Db")).remote_user("ada", &[])).await;
         assert_eq!(reply.user(), "ada", "what is wrong with it is for the program to say");
         assert!(world.cluster.last_access()["resourceAttributes"].get("labelSelector").is_none());
     }
@@ -246,7 +246,7 @@ cases! {
 
     async fn access_to_paths_is_asked_about_by_path() {
         let world = World::start().await;
-        world.through_proxy(get("/text?x=1").as_user("ada", &[])).await;
+        world.through_proxy(get("/text?x=1").remote_user("ada", &[])).await;
         assert_eq!(world.cluster.last_access()["nonResourceAttributes"], json!({"path": "/text", "verb": "get"}));
     }
 }

@@ -33,7 +33,7 @@ async fn change(world: &World, key: &str, value: &str, counted: &str) {
 }
 
 async fn as_ada(connection: &mut Connection) -> u16 {
-    connection.send(get(RESOURCE).as_user("ada", &[])).await.code.as_u16()
+    connection.send(get(RESOURCE).remote_user("ada", &[])).await.code.as_u16()
 }
 
 /// Binding fails with this configuration of the cluster.
@@ -94,7 +94,7 @@ cases! {
         let mut connection = world.proxy(Protocol::Http1).await;
         change(&world, "requestheader-client-ca-file", &pki().cluster.pem, APPLIED).await;
         change(&world, "client-ca-file", &pki().proxy.pem, APPLIED).await;
-        let reply = connection.send(get(RESOURCE).as_user("admin", &["system:masters"])).await;
+        let reply = connection.send(get(RESOURCE).remote_user("admin", &["system:masters"])).await;
         assert_eq!(reply.user(), "front-proxy-client", "the former proxy speaks for itself only");
     }
 
@@ -148,7 +148,7 @@ cases! {
         let world = World::start().await;
         change(&world, "requestheader-allowed-names", "[]", APPLIED).await;
         let any = pki().proxy.client("whoever", &[]);
-        let claims = || get(RESOURCE).as_user("ada", &[]);
+        let claims = || get(RESOURCE).remote_user("ada", &[]);
         assert_eq!(world.direct(Some(&any), claims()).await.user(), "ada");
         assert_eq!(world.direct(Some(&pki().cluster.client("carl", &[])), claims()).await.user(), "carl");
         assert_eq!(world.direct(Some(&pki().rogue.client("x", &[])), claims()).await.reason(401), "Unauthorized");
@@ -159,20 +159,20 @@ cases! {
         let world = World::start().await;
         change(&world, "requestheader-username-headers", r#"["X-First","X-REMOTE-USER"]"#, APPLIED).await;
         let proxied = |ask| world.through_proxy(ask);
-        assert_eq!(proxied(get(RESOURCE).header("x-first", "first").as_user("ada", &[])).await.user(), "first");
-        assert_eq!(proxied(get(RESOURCE).header("x-first", "").as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(proxied(get(RESOURCE).header("x-first", "first").remote_user("ada", &[])).await.user(), "first");
+        assert_eq!(proxied(get(RESOURCE).header("x-first", "").remote_user("ada", &[])).await.user(), "ada");
     }
 
     async fn uid_counts_only_if_configured() {
         let world = World::start().await;
-        let ask = || get(RESOURCE).as_user("ada", &[]).header("X-Remote-Uid", "7");
+        let ask = || get(RESOURCE).remote_user("ada", &[]).header("X-Remote-Uid", "7");
         let mut connection = world.proxy(Protocol::Http2).await;
         assert_eq!(connection.send(ask()).await.json()["user"]["uid"], "7");
         assert_eq!(world.cluster.last_access()["uid"], "7");
         change(&world, "requestheader-uid-headers", "[]", APPLIED).await;
         let seen = connection.send(ask()).await.json();
         assert_eq!(seen["user"]["uid"], "");
-        assert_eq!(seen["headers"].to_string().contains("x-remote-uid"), false, "stripped all the same");
+        assert!(!seen["headers"].to_string().contains("x-remote-uid"), "stripped all the same");
     }
 
     async fn without_a_proxy_authority_headers_mean_nothing() {
@@ -181,7 +181,7 @@ cases! {
         let mut live = world.proxy(Protocol::Http2).await;
         assert_eq!(as_ada(&mut live).await, 401);
         let carl = pki().cluster.client("carl", &[]);
-        assert_eq!(world.direct(Some(&carl), get(RESOURCE).as_user("ada", &[])).await.user(), "carl");
+        assert_eq!(world.direct(Some(&carl), get(RESOURCE).remote_user("ada", &[])).await.user(), "carl");
     }
 
     async fn tls_resumption_after_a_rotation_helps_nobody() {

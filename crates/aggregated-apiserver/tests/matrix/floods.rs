@@ -26,7 +26,7 @@ fn request(path: &str) -> Request<()> {
 }
 
 async fn others_are_served(world: &World) {
-    assert_eq!(world.through_proxy(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+    assert_eq!(world.through_proxy(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
     assert_eq!(world.direct(None, get("/livez")).await.text(), "ok");
 }
 

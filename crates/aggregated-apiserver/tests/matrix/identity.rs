@@ -36,10 +36,12 @@ fn nothing() -> Option<Identity> {
     None
 }
 
+#[allow(clippy::unnecessary_wraps)]
 fn proxy() -> Option<Identity> {
     Some(pki().proxy.client("front-proxy-client", &[]))
 }
 
+#[allow(clippy::unnecessary_wraps)]
 fn carl() -> Option<Identity> {
     Some(pki().cluster.client("carl", &["team"]))
 }
@@ -204,7 +206,7 @@ async fn extras_are_decoded_and_sent_on() {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let ask = headers
                 .iter()
-                .fold(get(RESOURCE).as_user("ada", &[]), |ask, (header, value)| ask.raw_header(header, value));
+                .fold(get(RESOURCE).remote_user("ada", &[]), |ask, (header, value)| ask.raw_header(header, value));
             let mut connection = world.proxy(protocol).await;
             let reply = connection.send(ask).await;
             match expected {

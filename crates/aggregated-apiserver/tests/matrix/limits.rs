@@ -36,7 +36,7 @@ cases! {
     async fn one_mebibyte_of_headers_over_http2_is_refused_clearly() {
         let world = World::start().await;
         let mut connection = world.proxy(Protocol::Http2).await;
-        let mut ask = get(RESOURCE).as_user("ada", &[]);
+        let mut ask = get(RESOURCE).remote_user("ada", &[]);
         for number in 0..64 {
             ask = ask.header(&format!("X-Large-{number}"), &"x".repeat(MEBIBYTE / 64));
         }
@@ -45,7 +45,7 @@ cases! {
             Err(error) => assert!(!error.is_timeout(), "{error}"),
         }
         assert_eq!(world.seen(), 0);
-        assert_eq!(world.through_proxy(get(RESOURCE).as_user("ada", &[])).await.user(), "ada", "others are served");
+        assert_eq!(world.through_proxy(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada", "others are served");
     }
 
     async fn a_hundred_kilobytes_of_headers_are_served() {
@@ -54,7 +54,7 @@ cases! {
             let mut connection = world.proxy(protocol).await;
             let groups: Vec<String> = (0..500).map(|number| format!("{number:0>200}")).collect();
             let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let reply = connection.send(get(RESOURCE).as_user("ada", &groups)).await;
+            let reply = connection.send(get(RESOURCE).remote_user("ada", &groups)).await;
             assert_eq!(reply.json()["user"]["groups"].as_array().unwrap().len(), 501);
         }
     }
@@ -63,7 +63,7 @@ cases! {
         let world = World::start().await;
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let mut connection = world.proxy(protocol).await;
-            let ask = (0..10_000).fold(get(RESOURCE).as_user("ada", &[]), |ask, _| ask.header("a", ""));
+            let ask = (0..10_000).fold(get(RESOURCE).remote_user("ada", &[]), |ask, _| ask.header("a", ""));
             match connection.try_send(ask).await {
                 Ok(reply) => assert_eq!(reply.code, 431),
                 Err(error) => assert!(!error.is_timeout(), "{error}"),
@@ -122,13 +122,13 @@ cases! {
     async fn quiet_connection_ends_after_its_time() {
         let world = World::with(|options| options.limits.idle = Duration::from_millis(300)).await;
         let mut connection = world.proxy(Protocol::Http2).await;
-        assert_eq!(connection.send(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(connection.send(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
         connection.ended().await;
     }
 
     async fn body_over_the_limit_is_refused_by_its_length() {
         let world = World::with(|options| options.limits.body_bytes = 1000).await;
-        let ask = |bytes: usize| get(RESOURCE).method("PUT").as_user("ada", &[]).body(vec![b'x'; bytes]);
+        let ask = |bytes: usize| get(RESOURCE).method("PUT").remote_user("ada", &[]).body(vec![b'x'; bytes]);
         let mut connection = world.proxy(Protocol::Http2).await;
         assert_eq!(connection.send(ask(1000)).await.json()["body"], 1000);
         assert_eq!(connection.send(ask(1001)).await.reason(413), "RequestEntityTooLarge");
@@ -171,7 +171,7 @@ cases! {
 
     async fn answer_that_takes_too_long_meets_the_deadline() {
         let world = World::with(|options| options.limits.request_time = Duration::from_millis(200)).await;
-        let reply = world.through_proxy(get("/wait").as_user("ada", &[])).await;
+        let reply = world.through_proxy(get("/wait").remote_user("ada", &[])).await;
         assert_eq!(reply.reason(504), "Timeout");
     }
 
@@ -181,17 +181,17 @@ cases! {
             options.limits.queue = Duration::from_millis(100);
         }).await;
         let connection = world.proxy(Protocol::Http2).await;
-        let waiting: Vec<_> = (0..2).map(|_| tokio::spawn(send_over(connection.another(), get("/wait").as_user("ada", &[])))).collect();
+        let waiting: Vec<_> = (0..2).map(|_| tokio::spawn(send_over(connection.another(), get("/wait").remote_user("ada", &[])))).collect();
         eventually("two in flight", async || world.seen() == 2).await;
         assert_eq!(world.metric("aggregated_apiserver_requests_in_flight"), 2.0);
-        let refused = send_over(connection.another(), get(RESOURCE).as_user("ada", &[])).await.unwrap();
+        let refused = send_over(connection.another(), get(RESOURCE).remote_user("ada", &[])).await.unwrap();
         assert_eq!(refused.reason(503), "ServiceUnavailable");
         assert_eq!(world.direct(None, get("/readyz")).await.text(), "ok");
         world.program.gate.add_permits(2);
         for waiting in waiting {
             assert_eq!(waiting.await.unwrap().unwrap().code, 200);
         }
-        assert_eq!(world.through_proxy(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(world.through_proxy(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
     }
 
     async fn places_of_callers_who_leave_are_free_again() {
@@ -199,12 +199,12 @@ cases! {
         for _ in 0..3 {
             let connection = world.proxy(Protocol::Http2).await;
             let before = world.seen();
-            let waiting = tokio::spawn(send_over(connection.another(), get("/wait").as_user("ada", &[])));
+            let waiting = tokio::spawn(send_over(connection.another(), get("/wait").remote_user("ada", &[])));
             eventually("one in flight", async || world.seen() == before + 1).await;
             waiting.abort();
             connection.ended.abort();
         }
-        assert_eq!(world.through_proxy(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(world.through_proxy(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
     }
 
     async fn further_connections_wait_for_a_place() {
@@ -217,7 +217,7 @@ cases! {
         first.ended.abort();
         drop(first);
         let mut third = time::timeout(PATIENCE, third).await.expect("a place in time");
-        assert_eq!(third.send(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(third.send(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
     }
 
     async fn http2_connection_of_an_anonymous_caller_ends_after_its_answer() {
@@ -239,7 +239,7 @@ cases! {
         let world = World::start().await;
         let mut connection = world.proxy(Protocol::Http2).await;
         for _ in 0..50 {
-            assert_eq!(connection.send(get(RESOURCE).as_user("mallory", &[])).await.reason(403), "Forbidden");
+            assert_eq!(connection.send(get(RESOURCE).remote_user("mallory", &[])).await.reason(403), "Forbidden");
         }
         assert!(!connection.ended.is_finished());
         assert_eq!(world.metric("aggregated_apiserver_handshakes_total{result=\"ok\"}"), 1.0);
@@ -248,7 +248,7 @@ cases! {
     async fn stopping_server_finishes_what_it_began() {
         let world = World::start().await;
         let connection = world.proxy(Protocol::Http2).await;
-        let waiting = tokio::spawn(send_over(connection.another(), get("/wait").as_user("ada", &[])));
+        let waiting = tokio::spawn(send_over(connection.another(), get("/wait").remote_user("ada", &[])));
         eventually("one in flight", async || world.seen() == 1).await;
         world.stop.cancel();
         eventually("not ready", async || !world.ready.is_ready()).await;
@@ -261,7 +261,7 @@ cases! {
     async fn stopping_server_does_not_wait_for_ever() {
         let world = World::with(|options| options.limits.grace = Duration::from_millis(200)).await;
         let connection = world.proxy(Protocol::Http2).await;
-        let waiting = tokio::spawn(send_over(connection.another(), get("/wait").as_user("ada", &[])));
+        let waiting = tokio::spawn(send_over(connection.another(), get("/wait").remote_user("ada", &[])));
         eventually("one in flight", async || world.seen() == 1).await;
         world.stopped().await.unwrap();
         assert!(waiting.await.unwrap().is_err());
@@ -273,7 +273,7 @@ cases! {
         eventually("not ready", async || !world.ready.is_ready()).await;
         let reply = world.direct(None, get("/readyz")).await;
         assert_eq!(reply.code, 500);
-        assert_eq!(world.through_proxy(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(world.through_proxy(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
         world.stopped().await.unwrap();
     }
 
@@ -281,7 +281,7 @@ cases! {
         let world = World::start().await;
         world.cluster.state().access = Mood::Hangs;
         let connection = world.proxy(Protocol::Http2).await;
-        let _hanging: Vec<_> = (0..20).map(|n| tokio::spawn(send_over(connection.another(), get(RESOURCE).as_user(&format!("u{n}"), &[])))).collect();
+        let _hanging: Vec<_> = (0..20).map(|n| tokio::spawn(send_over(connection.another(), get(RESOURCE).remote_user(&format!("u{n}"), &[])))).collect();
         eventually("twenty questions", async || world.cluster.access_reviews() == 20).await;
         assert_eq!(world.direct(None, get("/livez")).await.text(), "ok");
     }

@@ -97,11 +97,11 @@ cases! {
             anonymous(&world, "/readyz?verbose").await.text(),
             "[+]ping ok\n[+]shutdown ok\n[+]data ok\nreadyz check passed"
         );
-        let told = world.through_proxy(get("/readyz?verbose").as_user("ada", &[])).await;
+        let told = world.through_proxy(get("/readyz?verbose").remote_user("ada", &[])).await;
         assert!(told.text().contains("[+]data ok: 3 zones"));
-        let one = world.through_proxy(get("/readyz/data").as_user("ada", &[])).await;
+        let one = world.through_proxy(get("/readyz/data").remote_user("ada", &[])).await;
         assert_eq!((one.code.as_u16(), one.text()), (200, "ok"));
-        let none = world.through_proxy(get("/readyz/none").as_user("ada", &[])).await;
+        let none = world.through_proxy(get("/readyz/none").remote_user("ada", &[])).await;
         assert_eq!(none.reason(404), "NotFound");
     }
 
@@ -134,7 +134,7 @@ cases! {
     async fn unknown_groups_and_versions_are_not_found() {
         let world = World::start().await;
         for path in ["/apis/nothing.example.dev/v1/x", "/apis/tests.example.dev/v9/x", "/api/v1/pods", "/apis/nothing.example.dev", "/apis/tests.example.dev/v9", "/openapi/v3/apis/nothing/v1"] {
-            let reply = world.through_proxy(get(path).as_user("ada", &[])).await;
+            let reply = world.through_proxy(get(path).remote_user("ada", &[])).await;
             assert_eq!(reply.reason(404), "NotFound", "{path}");
         }
         assert_eq!(world.seen(), 0);
@@ -143,7 +143,7 @@ cases! {
     async fn errors_of_the_program_arrive_as_they_are() {
         let world = World::start().await;
         let path = "/apis/tests.example.dev/v1/namespaces/ns/greetings/nobody";
-        let reply = world.through_proxy(get(path).as_user("ada", &[])).await;
+        let reply = world.through_proxy(get(path).remote_user("ada", &[])).await;
         assert_eq!(reply.reason(404), "NotFound");
         assert_eq!(reply.json()["message"], "there is no greeting for nobody");
     }
@@ -151,8 +151,8 @@ cases! {
     async fn panic_of_the_program_is_an_error_of_one_request() {
         let world = World::start().await;
         let mut connection = world.proxy(Protocol::Http2).await;
-        assert_eq!(connection.send(get("/panic").as_user("ada", &[])).await.reason(500), "InternalError");
-        assert_eq!(connection.send(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(connection.send(get("/panic").remote_user("ada", &[])).await.reason(500), "InternalError");
+        assert_eq!(connection.send(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
     }
 
     async fn impersonation_is_refused_whoever_asks() {
@@ -164,7 +164,7 @@ cases! {
                 let reply = world.direct(identity, get(RESOURCE).header(header, "admin")).await;
                 assert_eq!(reply.reason(403), "Forbidden", "{header}");
             }
-            let ask = get(RESOURCE).as_user("ada", &[]).header(header, "admin");
+            let ask = get(RESOURCE).remote_user("ada", &[]).header(header, "admin");
             assert_eq!(world.through_proxy(ask).await.reason(403), "Forbidden", "{header}");
         }
         assert_eq!(world.direct(Some(&root), get("/healthz").header("Impersonate-User", "x")).await.code, 403);
@@ -174,7 +174,7 @@ cases! {
     async fn credentials_do_not_reach_the_program() {
         let world = World::start().await;
         let ask = get(RESOURCE)
-            .as_user("ada", &["a"])
+            .remote_user("ada", &["a"])
             .headers(&[
                 ("Authorization", "Bearer x"),
                 ("Proxy-Authorization", "Basic x"),
@@ -191,14 +191,14 @@ cases! {
     async fn unknown_methods_are_refused() {
         let world = World::start().await;
         for method in ["TRACE", "BREW", "OPTIONS", "PROPFIND"] {
-            let reply = world.through_proxy(get(RESOURCE).method(method).as_user("ada", &[])).await;
+            let reply = world.through_proxy(get(RESOURCE).method(method).remote_user("ada", &[])).await;
             assert_eq!(reply.reason(405), "MethodNotAllowed", "{method}");
         }
     }
 
     async fn overriding_the_method_by_header_changes_nothing() {
         let world = World::start().await;
-        let ask = get(RESOURCE).as_user("ada", &[]).headers(&[("X-HTTP-Method-Override", "DELETE"), ("X-Original-URL", "/healthz"), ("X-Rewrite-URL", "/healthz")]);
+        let ask = get(RESOURCE).remote_user("ada", &[]).headers(&[("X-HTTP-Method-Override", "DELETE"), ("X-Original-URL", "/healthz"), ("X-Rewrite-URL", "/healthz")]);
         let reply = world.through_proxy(ask).await;
         assert_eq!((&reply.json()["verb"], &reply.json()["path"]), (&json!("get"), &json!(RESOURCE)));
         let ask = get("/metrics").headers(&[("X-Original-URL", "/healthz"), ("X-Forwarded-Uri", "/healthz")]);
@@ -209,7 +209,7 @@ cases! {
         let world = World::start().await;
         for star in ["*", "%2A", "%2a"] {
             let path = format!("/apis/tests.example.dev/v1/namespaces/ns/pods/{star}/load");
-            let reply = world.through_proxy(get(&path).as_user("ada", &[])).await.json();
+            let reply = world.through_proxy(get(&path).remote_user("ada", &[])).await.json();
             assert_eq!((&reply["name"], &reply["subresource"]), (&json!("*"), &json!("load")));
         }
         assert_eq!(world.cluster.access_reviews(), 1);

@@ -3,7 +3,10 @@
 use std::{os::unix::fs::symlink, sync::Arc};
 
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_rustls::TlsConnector;
 
 use crate::support::{
@@ -31,7 +34,7 @@ cases! {
         assert_ne!(shown(&world).await, leaf(&next));
         write_pair(&world.folder, &next);
         eventually("the new certificate", async || shown(&world).await == leaf(&next)).await;
-        assert_eq!(live.send(get(RESOURCE).as_user("ada", &[])).await.user(), "ada");
+        assert_eq!(live.send(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
         assert_eq!(world.metric(RELOADED), 1.0);
     }
 
@@ -110,7 +113,6 @@ cases! {
         config.client_auth_cert_resolver = Arc::new(Impostor::of(&stolen));
         // TLS 1.3 clients learn of a failed handshake with their first reading.
         let Ok(mut stream) = client::tls(world.address, config).await else { return };
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let _ = stream.write_all(format!("GET {RESOURCE} HTTP/1.1\r\nHost: x\r\nX-Remote-User: ada\r\n\r\n").as_bytes()).await;
         let mut answer = Vec::new();
         assert!(stream.read_to_end(&mut answer).await.is_err(), "{}", String::from_utf8_lossy(&answer));
@@ -122,7 +124,6 @@ cases! {
         let mut config = client::config(None, Protocol::Http1);
         config.alpn_protocols.clear();
         let mut stream = client::tls(world.address, config).await.unwrap();
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -135,7 +136,6 @@ cases! {
         identity.chain = vec![rustls::pki_types::CertificateDer::from(vec![0x30, 0x03, 1, 2, 3])];
         let mut config = client::config(None, Protocol::Http1);
         config.client_auth_cert_resolver = Arc::new(Impostor::of(&identity));
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         if let Ok(mut stream) = client::tls(world.address, config).await {
             let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
             let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! TokenReviews that are slow, down, or untrue, and what is remembered of them.
+//! Reviews of tokens that are slow, down, or untrue, and what is remembered of them.
 
 use std::{
     io,

@@ -9,7 +9,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName},
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use serde_json::Value;
 use tokio::{net::TcpStream, time};
@@ -92,7 +92,7 @@ impl Ask {
     }
 
     /// As the front proxy asks for a user.
-    pub fn as_user(self, user: &str, groups: &[&str]) -> Self {
+    pub fn remote_user(self, user: &str, groups: &[&str]) -> Self {
         groups.iter().fold(self.header("X-Remote-User", user), |ask, group| ask.header("X-Remote-Group", group))
     }
 
@@ -118,7 +118,16 @@ impl Ask {
 
 impl Connection {
     pub async fn open(address: SocketAddr, identity: Option<&Identity>, protocol: Protocol) -> Self {
-        let stream = tls(address, config(identity, protocol)).await.unwrap();
+        Self::open_with(address, config(identity, protocol), protocol).await.unwrap()
+    }
+
+    /// A connection with TLS of one's own; an error if the server is not trusted.
+    pub async fn open_with(address: SocketAddr, tls_config: ClientConfig, protocol: Protocol) -> std::io::Result<Self> {
+        let stream = tls(address, tls_config).await?;
+        Ok(Self::over(stream, protocol).await)
+    }
+
+    async fn over(stream: TlsStream<TcpStream>, protocol: Protocol) -> Self {
         let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
         let io = TokioIo::new(stream);
         match protocol {
@@ -227,6 +236,15 @@ pub fn config(identity: Option<&Identity>, protocol: Protocol) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(pki().serving.der.clone()).unwrap();
     config_with(roots, identity, protocol)
+}
+
+/// Every certificate of a bundle.
+pub fn roots(bundle: &str) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    roots
 }
 
 pub fn config_with(roots: RootCertStore, identity: Option<&Identity>, protocol: Protocol) -> ClientConfig {

@@ -15,6 +15,7 @@ use aggregated_apiserver::{
 };
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
+use rustls::pki_types::UnixTime;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{sync::Semaphore, task::JoinHandle, time};
@@ -133,7 +134,7 @@ pub fn options(cluster: &Cluster, folder: &TempDir, clock: Arc<TestClock>) -> Se
     options.clock = clock;
     options.certificate_poll = Duration::from_millis(20);
     options.metrics = ServerMetrics::default();
-    options.version = "v1.2.3".to_owned();
+    "v1.2.3".clone_into(&mut options.version);
     options.limits.grace = Duration::from_secs(5);
     options.checks = vec![
         Check::new("data", Probe::Ready, || Ok("3 zones".to_owned())),
@@ -172,6 +173,12 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> SystemTime {
         SystemTime::now() + Duration::from_secs(self.0.load(Ordering::SeqCst).try_into().unwrap())
+    }
+}
+
+impl rustls::time_provider::TimeProvider for TestClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
     }
 }
 

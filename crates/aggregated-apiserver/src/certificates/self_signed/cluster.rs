@@ -86,7 +86,11 @@ pub(super) async fn replace(
 pub(super) async fn publish(settings: &SelfSigned, name: &str, bundle: &str) -> Result<Bundle, CertificateError> {
     let failed = |source| CertificateError::Bundle { name: name.to_owned(), source: Box::new(source) };
     let services: Api<APIService> = Api::all(settings.client.clone());
-    let Some(found) = services.get_opt(name).await.map_err(failed)? else { return Ok(Bundle::Absent) };
+    let found = match services.get(name).await {
+        Ok(found) => found,
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Bundle::Absent),
+        Err(error) => return Err(failed(error)),
+    };
     let Some(spec) = found.spec else { return Ok(Bundle::Foreign) };
     let is_ours = spec.service.as_ref().is_some_and(|service| {
         service.name.as_deref() == Some(&*settings.service)
