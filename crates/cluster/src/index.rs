@@ -358,6 +358,7 @@ impl Index {
         let (pods, zones) = (&self.pods, self.grid.table());
         let world = || World { pods: pods.by_node(now), zones, now };
         let changed = self.energy.tick(now, self.nodes.existing(), world);
+        self.dirty |= self.energy.take_accounted();
         self.refresh_energy(changed.iter().map(AsRef::as_ref), now);
     }
 

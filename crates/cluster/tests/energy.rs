@@ -314,6 +314,18 @@ fn time_without_a_meter_is_counted_as_modelled_and_never_as_measured() {
 }
 
 #[test]
+fn modelled_energy_is_published_even_if_nothing_else_happens() {
+    let mut index = index(&["a"]);
+    index.tick(at(0));
+    index.publish(at(0)).unwrap();
+    index.tick(at(60));
+    let snapshot = index.publish(at(60)).expect("a minute of modelled energy");
+    assert!(snapshot.accounts().node("a").unwrap().node.modelled.energy() > Joules::ZERO);
+    index.tick(at(61));
+    assert!(index.publish(at(61)).is_none(), "nothing new");
+}
+
+#[test]
 fn what_an_exporter_only_modelled_is_not_called_measured() {
     let mut index = index(&["a"]);
     hear(&mut index, 0, NodeWindow { modelled: true, ..window("first", "a", 60, 75.0, 0.5, &[]) });

@@ -54,6 +54,8 @@ pub(super) struct EnergyBook {
     accounts: Arc<Accounts>,
     sources: Arc<Vec<EnergySourceStatus>>,
     modelled_until: Option<Timestamp>,
+    /// Whether accounts have changed with time alone since this was asked.
+    accounted: bool,
     wall_factor: WallFactor,
 }
 
@@ -94,6 +96,7 @@ impl EnergyBook {
             accounts: Arc::new(Accounts::new(config.max_exported_pods)),
             sources: Arc::new(config.sources.iter().map(EnergySourceStatus::new).collect()),
             modelled_until: None,
+            accounted: false,
             wall_factor: config.wall_factor(),
         }
     }
@@ -227,6 +230,11 @@ impl EnergyBook {
         changed
     }
 
+    /// Whether accounts have changed with time alone since this was asked last.
+    pub(super) fn take_accounted(&mut self) -> bool {
+        std::mem::take(&mut self.accounted)
+    }
+
     fn fall_silent(&mut self, now: Timestamp) -> Vec<NodeName> {
         let mut changed = Vec::new();
         for (name, state) in &mut self.nodes {
@@ -250,6 +258,7 @@ impl EnergyBook {
         let length: Duration = world.now.duration_since(start).try_into().unwrap_or(Duration::ZERO);
         let share = NodeShare::modelled(record, &world.pods, length).scaled(unaccounted);
         self.enter(&share, record, world, Stretch { end: world.now, measured: false });
+        self.accounted = true;
     }
 
     /// What the record of a node is to hold.
