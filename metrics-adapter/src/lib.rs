@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod certificates;
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod explain;
 pub mod keda;
 pub mod load;

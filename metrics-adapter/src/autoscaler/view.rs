@@ -137,10 +137,16 @@ impl Metric {
         }
     }
 
+    /// Name of the policy that it is a metric of.
+    pub fn policy(&self) -> Option<&str> {
+        let Self::Object(object, _) = self else { return None };
+        let ours = *object.group == *crate::policy::GROUP && &*object.kind == "GreenScalingPolicy";
+        ours.then_some(&*object.name)
+    }
+
     /// Whether it is a metric of the policy of this name.
     pub fn describes_policy(&self, name: &str) -> bool {
-        let Self::Object(object, _) = self else { return false };
-        *object.group == *crate::policy::GROUP && &*object.kind == "GreenScalingPolicy" && &*object.name == name
+        self.policy() == Some(name)
     }
 }
 

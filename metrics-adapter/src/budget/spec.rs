@@ -62,6 +62,9 @@ pub struct CarbonBudgetStatus {
     /// Grams spent in it, as far as an adapter watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent_grams: Option<f64>,
+    /// Since when in the month an adapter has counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watched_since: Option<Time>,
     /// Up to when they are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted_until: Option<Time>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sci_core::{quantity::GramsCo2e, scaling::budget::Outlook};
 
-use super::CarbonBudgetSpec;
+use super::{CarbonBudgetSpec, CarbonBudgetStatus};
 use crate::table::PolicyKey;
 
 /// One budget at one instant.
@@ -23,10 +23,14 @@ pub struct BudgetState {
     pub month: Arc<str>,
     /// Grams spent in it, as far as anybody watched.
     pub spent: GramsCo2e,
+    /// Since when in it somebody has counted.
+    pub watched_since: Option<Timestamp>,
     /// Up to when they are counted.
     pub counted_until: Option<Timestamp>,
     /// Where the month is heading.
     pub outlook: Option<Outlook>,
     /// Another budget of the namespace is in force in place of this one.
     pub overruled_by: Option<Arc<str>>,
+    /// The status as the API server has it.
+    pub stored: Arc<CarbonBudgetStatus>,
 }

@@ -12,7 +12,7 @@ use sci_core::{
 use super::PolicyKey;
 use crate::{
     autoscaler::AutoscalerReport,
-    policy::{GreenScalingPolicySpec, Plan},
+    policy::{GreenScalingPolicySpec, Plan, PolicyStatus},
 };
 
 /// One policy at one instant.
@@ -44,6 +44,8 @@ pub struct PolicyState {
     pub budget: Option<BudgetShare>,
     /// What following carbon saves at present, where a thing is known.
     pub saving: Option<Saving>,
+    /// The status as the API server has it.
+    pub stored: Arc<PolicyStatus>,
 }
 
 /// A load, and what went wrong since.

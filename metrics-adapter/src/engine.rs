@@ -1,0 +1,336 @@
+//! The one writer: what the API server, the sources of loads and the cluster's picture say, and what follows.
+//!
+//! ```text
+//! GreenScalingPolicies, CarbonBudgets, HorizontalPodAutoscalers --watch--\
+//! loads of policies -------------------------------------------reports----> engine --publish--> PolicyTable
+//! Snapshot (zones, nodes, pods, accounts), learned past --------read------/
+//! ```
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `core` | the state and every decision: synchronous, with the clock as a parameter |
+//! | `places` | where pods of a workload run |
+//! | `intensity` | from there to one carbon intensity |
+//! | `past` | the past that quantile curves compare it with |
+//! | `autoscalers` | autoscalers by target and by the policy they read |
+//! | `savings` | what a replica costs that is there although nothing needs it |
+//!
+//! Nothing is decided before the cluster is known: a restarted adapter is silent for a moment, and an autoscaler that
+//! gets no answer keeps its replicas.
+
+mod autoscalers;
+mod core;
+mod intensity;
+mod past;
+mod places;
+mod savings;
+
+use std::{fmt::Debug, marker::PhantomData, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::{Client, Resource};
+use kube_sci_cluster::{
+    assess::Model,
+    wanted::WantedZones,
+    watch::{self, Listener, Step},
+};
+use sci_core::scaling::savings::FreedRoom;
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+pub use self::core::{Core, World};
+use crate::{
+    load::{LoadClients, LoadReport, Pollers},
+    policy::{CarbonBudget, GreenScalingPolicy},
+    table::PolicyTableHandle,
+};
+
+/// How often everything is decided anew.
+const TICK: Duration = Duration::from_secs(1);
+/// How soon after a change.
+const SOON: Duration = Duration::from_millis(250);
+/// Steps of watches that may wait.
+const WAITING: usize = 1_024;
+/// Steps applied before the clock is looked at again.
+const BATCH: usize = 1_024;
+
+/// Names of the tasks, for supervision and health.
+pub mod task {
+    /// Decides.
+    pub const ENGINE: &str = "engine";
+    /// Watches policies.
+    pub const POLICIES: &str = "watch-policies";
+    /// Watches budgets.
+    pub const BUDGETS: &str = "watch-budgets";
+    /// Watches autoscalers.
+    pub const AUTOSCALERS: &str = "watch-autoscalers";
+    /// Every task.
+    pub const ALL: [&str; 4] = [ENGINE, POLICIES, BUDGETS, AUTOSCALERS];
+}
+
+/// Called by a task, with its name, whenever it is alive.
+pub type HeartbeatFn = Arc<dyn Fn(&'static str) + Send + Sync>;
+/// The present.
+pub type ClockFn = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How the engine decides.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// No policy acts, whatever its mode says.
+    pub shadow: bool,
+    /// What becomes of the room that replicas leave.
+    pub freed: FreedRoom,
+}
+
+/// What the engine is given.
+pub struct EngineParts {
+    /// The API server.
+    pub client: Client,
+    /// The cluster.
+    pub model: Model,
+    /// Zones that policies name.
+    pub wanted: WantedZones,
+    /// How loads are asked for.
+    pub loads: LoadClients,
+    /// Where the decisions go.
+    pub table: PolicyTableHandle,
+    /// Whether this replica writes statuses at present.
+    pub leading: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Hears of everything worth counting.
+    pub metrics: Arc<dyn EngineMetrics>,
+    /// Called by each task at least every five seconds.
+    pub heartbeat: HeartbeatFn,
+    /// The clock.
+    pub clock: ClockFn,
+}
+
+/// A future to be spawned; it ends only if the process is going down, or with an error.
+pub struct EngineTask {
+    /// One of [`task::ALL`].
+    pub name: &'static str,
+    /// What to run.
+    pub future: BoxFuture<'static, Result<(), EngineError>>,
+}
+
+/// Why the engine ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A task that asks for loads panicked.
+    #[error("asking for a load failed: {0}")]
+    Poller(String),
+    /// Nobody watches any more.
+    #[error("the watches of the engine ended")]
+    Closed,
+}
+
+/// Hears of everything worth counting. Every method does nothing unless it is overridden.
+#[allow(unused_variables)] // names say more than underscores in a trait of notices
+pub trait EngineMetrics: Send + Sync {
+    /// A source of this kind was asked for a load; `problem` is a word of [`LoadFault::KINDS`](crate::load::LoadFault::KINDS).
+    fn load_asked(&self, source: &'static str, problem: Option<&'static str>, took: Duration) {}
+    /// A watch of this kind of object failed and will be tried again.
+    fn watch_failed(&self, kind: &'static str) {}
+    /// An object of this kind could not be read.
+    fn malformed(&self, kind: &'static str) {}
+    /// Everything was decided anew.
+    fn decided(&self, policies: usize, took: Duration) {}
+}
+
+/// Counts nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoMetrics;
+
+impl EngineMetrics for NoMetrics {}
+
+/// What the engine is told.
+#[derive(Debug)]
+enum Input {
+    Policy(Step<GreenScalingPolicy>),
+    Budget(Step<CarbonBudget>),
+    Autoscaler(Step<HorizontalPodAutoscaler>),
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { shadow: false, freed: FreedRoom::Unknown }
+    }
+}
+
+/// The tasks; nothing runs until they are spawned.
+pub fn tasks(parts: EngineParts, options: EngineOptions) -> Vec<EngineTask> {
+    let (sender, inputs) = mpsc::channel(WAITING);
+    let (pollers, reports) = Pollers::new(parts.loads, Arc::clone(&parts.clock));
+    let teller = |task| Wiring {
+        task,
+        sender: sender.clone(),
+        heartbeat: Arc::clone(&parts.heartbeat),
+        metrics: Arc::clone(&parts.metrics),
+    };
+    let watches = [
+        watch_task(&parts.client, teller(task::POLICIES), Input::Policy),
+        watch_task(&parts.client, teller(task::BUDGETS), Input::Budget),
+        watch_task(&parts.client, teller(task::AUTOSCALERS), Input::Autoscaler),
+    ];
+    let engine = Engine {
+        core: Core::new(options, parts.model.options.freshness),
+        model: parts.model,
+        wanted: parts.wanted,
+        table: parts.table,
+        leading: parts.leading,
+        pollers,
+        metrics: parts.metrics,
+        heartbeat: parts.heartbeat,
+        clock: parts.clock,
+    };
+    let engine = EngineTask { name: task::ENGINE, future: Box::pin(engine.run(inputs, reports)) };
+    std::iter::once(engine).chain(watches).collect()
+}
+
+struct Engine {
+    core: Core,
+    model: Model,
+    wanted: WantedZones,
+    table: PolicyTableHandle,
+    leading: Arc<dyn Fn() -> bool + Send + Sync>,
+    pollers: Pollers,
+    metrics: Arc<dyn EngineMetrics>,
+    heartbeat: HeartbeatFn,
+    clock: ClockFn,
+}
+
+impl Engine {
+    async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut reports: mpsc::Receiver<LoadReport>,
+    ) -> Result<(), EngineError> {
+        let mut ticks = interval(SOON);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut last, mut changed) = (Instant::now(), true);
+        loop {
+            tokio::select! {
+                input = inputs.recv() => {
+                    let mut next = Some(input.ok_or(EngineError::Closed)?);
+                    for _ in 0..BATCH {
+                        let Some(input) = next.take() else { break };
+                        self.apply(input);
+                        next = inputs.try_recv().ok();
+                    }
+                    next.into_iter().for_each(|input| self.apply(input));
+                    changed = true;
+                }
+                Some(report) = reports.recv() => {
+                    self.report(report);
+                    changed = true;
+                }
+                problem = self.pollers.failed() => return Err(EngineError::Poller(problem)),
+                _ = ticks.tick() => {
+                    if changed || last.elapsed() >= TICK {
+                        (last, changed) = (Instant::now(), false);
+                        self.tick();
+                    }
+                    (self.heartbeat)(task::ENGINE);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, input: Input) {
+        let now = (self.clock)();
+        match input {
+            Input::Policy(step) => self.core.policy(step, now),
+            Input::Budget(step) => self.core.budget(step, now),
+            Input::Autoscaler(step) => self.core.autoscaler(step),
+        }
+        for key in self.core.stopped() {
+            self.pollers.stop(&key);
+        }
+        for started in self.core.started() {
+            self.pollers.start(&started.key, started.revision, &started.spec, &started.plan.load);
+        }
+    }
+
+    fn report(&mut self, report: LoadReport) {
+        let problem = report.result.as_ref().err().map(crate::load::LoadFault::kind);
+        if let Some(source) = self.core.load(&report.key, report.revision, report.result, (self.clock)()) {
+            self.metrics.load_asked(source, problem, report.took);
+        }
+    }
+
+    fn tick(&mut self) {
+        let started = Instant::now();
+        let snapshot = self.model.snapshot.load_full();
+        let world = World {
+            snapshot: &snapshot,
+            learned: &self.model.learned.hours(),
+            wanted: &self.wanted,
+            leading: (self.leading)(),
+            now: (self.clock)(),
+        };
+        let table = self.core.tick(&world);
+        self.metrics.decided(table.len(), started.elapsed());
+        self.table.publish(table);
+    }
+}
+
+struct Wiring {
+    task: &'static str,
+    sender: mpsc::Sender<Input>,
+    heartbeat: HeartbeatFn,
+    metrics: Arc<dyn EngineMetrics>,
+}
+
+/// Tells the engine what a watch says.
+struct Teller<K> {
+    wiring: Wiring,
+    input: fn(Step<K>) -> Input,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Debug + Send> Listener<K> for Teller<K> {
+    async fn hear(&mut self, step: Step<K>) -> bool {
+        if matches!(step, Step::Malformed(_)) {
+            self.wiring.metrics.malformed(self.wiring.task);
+        }
+        self.wiring.sender.send((self.input)(step)).await.is_ok()
+    }
+
+    fn failed(&mut self) {
+        self.wiring.metrics.watch_failed(self.wiring.task);
+    }
+
+    fn alive(&mut self) {
+        (self.wiring.heartbeat)(self.wiring.task);
+    }
+}
+
+fn watch_task<K>(client: &Client, wiring: Wiring, input: fn(Step<K>) -> Input) -> EngineTask
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (client, name) = (client.clone(), wiring.task);
+    let teller = Teller { wiring, input, kind: PhantomData };
+    let future = async move {
+        watch::follow::<K>(client, teller).await;
+        Err(EngineError::Closed)
+    };
+    EngineTask { name, future: Box::pin(future) }
+}
+
+impl std::fmt::Debug for EngineTask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineTask").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EngineParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineParts").field("loads", &self.loads).finish_non_exhaustive()
+    }
+}
