@@ -61,8 +61,8 @@ async fn an_autoscaler_reads_the_load_times_the_factor() {
     ] {
         assert_eq!(value(&world, &format!("{WEB}/{metric}")).await, expected, "{metric}");
     }
-    // Two pods on each node, and what they keep of it: see `power_and_carbon_add_up`; by 1000 units of load.
-    assert_eq!(value(&world, &format!("{WEB}/sci_grams_per_unit")).await, "48m");
+    // 46.08 g/h, see `power_and_carbon_add_up`, by 1000 units of load; rounded up.
+    assert_eq!(value(&world, &format!("{WEB}/sci_grams_per_unit")).await, "47m");
     world.stop().await;
 }
 
@@ -103,19 +103,19 @@ async fn power_and_carbon_add_up() {
     assert_eq!(value(&world, "/nodes/n1/power_watts").await, "180");
     assert_eq!(value(&world, "/nodes/n1/carbon_grams_per_hour").await, "18");
     assert_eq!(value(&world, "/nodes/n3/carbon_grams_per_hour").await, "54");
-    // A pod works for 20 W and keeps a tenth of the idle power.
-    assert_eq!(value(&world, "/namespaces/shop/pods/web-0/power_watts").await, "30");
-    assert_eq!(value(&world, "/namespaces/shop/pods/web-0/carbon_grams_per_hour").await, "3");
-    assert_eq!(value(&world, "/namespaces/shop/pods/web-2/sci_grams_per_unit").await, "9");
+    // 0.4 of it is work, a quarter of that a pod's; of the rest it keeps a tenth.
+    assert_eq!(value(&world, "/namespaces/shop/pods/web-0/power_watts").await, "28800m");
+    assert_eq!(value(&world, "/namespaces/shop/pods/web-0/carbon_grams_per_hour").await, "2880m");
+    assert_eq!(value(&world, "/namespaces/shop/pods/web-2/sci_grams_per_unit").await, "8640m");
     // Eight pods, four in each zone.
-    assert_eq!(value(&world, "/namespaces/shop/deployments.apps/web/power_watts").await, "240");
-    assert_eq!(value(&world, "/namespaces/shop/deployments.apps/web/carbon_grams_per_hour").await, "48");
+    assert_eq!(value(&world, "/namespaces/shop/deployments.apps/web/power_watts").await, "230400m");
+    assert_eq!(value(&world, "/namespaces/shop/deployments.apps/web/carbon_grams_per_hour").await, "46080m");
     assert_eq!(value(&world, "/namespaces/shop/deployments.apps/web/carbon_intensity").await, "200");
-    assert_eq!(value(&world, "/namespaces/shop/metrics/power_watts").await, "480");
+    assert_eq!(value(&world, "/namespaces/shop/metrics/power_watts").await, "460800m");
     let reply = world.get(&format!("{V1BETA2}/namespaces/shop/deploy/*/sci_grams_per_unit")).await;
     let found: Vec<(&Value, &Value)> =
         reply.items().iter().map(|item| (&item["describedObject"]["name"], &item["value"])).collect();
-    assert_eq!(found, [(&json!("api"), &json!("6")), (&json!("web"), &json!("6"))]);
+    assert_eq!(found, [(&json!("api"), &json!("5760m")), (&json!("web"), &json!("5760m"))]);
     world.stop().await;
 }
 
@@ -198,6 +198,7 @@ async fn a_version_that_is_somebody_elses_is_not_served() {
     let external = world.get("/apis/external.metrics.k8s.io/v1beta1").await;
     assert_eq!(external.body["resources"].as_array().unwrap().len(), 3);
     world.adapter.groups.store(std::sync::Arc::new(Groups::ALL));
+    assert!(world.get(V1BETA2).await.body["resources"].as_array().unwrap().len() > 20);
     assert_eq!(value(&world, &format!("{WEB}/load")).await, "1k");
     world.stop().await;
 }
