@@ -2,6 +2,7 @@
 
 mod counters;
 mod direct;
+mod exporters;
 mod prometheus;
 
 use std::time::Duration;

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use kube_sci_e2e::extender_process::ExtenderProcess;
 use kube_sci_e2e::prometheus::{Job, Prometheus, PrometheusOptions, Target};
 use kube_sci_e2e::simulation::{
-    Agent, AgentServer, Fault, HardwareClass, Kepler, LiveNode, PowerCurve, Program, SimulatedNode, SimulationClock,
+    Agent, AgentServer, AlumetPusher, Fault, HardwareClass, Kepler, LiveNode, PowerCurve, Program, SimulatedNode,
+    SimulationClock,
 };
 use kube_sci_e2e::wait::eventually;
 use serde_json::Value;
@@ -87,14 +88,25 @@ impl MeteredStage {
         Job::new("agents", self.nodes.iter().map(target))
     }
 
-    /// The extender's configuration with one source of energy named `meters` on this route.
+    /// The extender's configuration with one source of energy named `meters` on this route, of Kepler.
     pub fn config(&self, route: &str) -> Result<String> {
-        let grid = self.stage.grid(&[(self.stage.name(), 400.0)])?;
+        self.config_of("kepler", Duration::from_secs(2), route)
+    }
+
+    /// The same with other exporters, separated by commas, and windows of this length.
+    pub fn config_of(&self, exporters: &str, window: Duration, route: &str) -> Result<String> {
+        let (grid, seconds) = (self.stage.grid(&[(self.stage.name(), 400.0)])?, window.as_secs());
         Ok(format!(
-            "{}{TABLE}energy:\n  window: 2s\n  staleAfter: 2s\n  sources:\n  - name: meters\n    exporters: [kepler]\n    \
-             period: 1s\n{route}",
+            "{}{TABLE}energy:\n  window: {seconds}s\n  staleAfter: {seconds}s\n  sources:\n  - name: meters\n    \
+             exporters: [{exporters}]\n    period: 1s\n{route}",
             grid.config()
         ))
+    }
+
+    /// The agents' points pushed to this address each second.
+    pub fn push_to(&self, address: SocketAddr) -> Result<AlumetPusher> {
+        let agents = Arc::clone(self.server.agents());
+        Ok(AlumetPusher::start(agents, &format!("http://{address}"), Duration::from_secs(1))?)
     }
 
     /// The agent of a node stops for good.
@@ -147,7 +159,13 @@ pub fn kepler() -> Program {
 
 /// The route to a Prometheus, or to what looks like one.
 pub fn through(url: &str) -> String {
-    format!("    prometheus:\n      http: {{ url: \"{url}\", timeout: 2s }}\n      scrapeInterval: 1s\n")
+    route_over(&format!("url: \"{url}\""), Duration::from_secs(1))
+}
+
+/// The route to a Prometheus by what else is needed to reach it, and by how often it scrapes.
+pub fn route_over(http: &str, scrape_interval: Duration) -> String {
+    let seconds = scrape_interval.as_secs();
+    format!("    prometheus:\n      http: {{ {http}, timeout: 2s }}\n      scrapeInterval: {seconds}s\n")
 }
 
 /// Waits until `/v1/quality` holds what is looked for.

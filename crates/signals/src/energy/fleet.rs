@@ -38,7 +38,6 @@ impl Fleet {
         (route, observed_every): (Route, Duration),
         directory: NodeDirectory,
     ) -> Self {
-        let patience = source.period.get().max(observed_every).saturating_mul(3);
         let common = MeterOptions {
             node: Arc::default(),
             source: source.name.as_str().into(),
@@ -48,7 +47,7 @@ impl Fleet {
             cores: Cores::ZERO,
             alumet_poll_interval: source.alumet_poll_interval.get(),
             alumet_aggregation_interval: source.alumet_aggregation_interval.map(TextDuration::get),
-            stale_after: config.stale_after.get().max(patience),
+            stale_after: config.patience(source),
             scrape_interval: observed_every,
         };
         Self { directory, common, meters: BTreeMap::new(), unplaced_since: BTreeMap::new() }
