@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 use kube_sci_signals::{
-    config::{ScopeConfig, SignalConfig, SignalKindConfig},
+    config::{QualityConfig, ScopeConfig, SignalConfig, SignalKindConfig, TextDuration},
     grid::providers::{
         CarbonAwareSdk, CarbonAwareSdkConfig, Eia, EiaConfig, ElectricityMaps, ElectricityMapsConfig, EntsoE,
-        EntsoEConfig, ExporterRoute, GridIntensityExporter, GridIntensityExporterConfig, PlannedRequest, Provider,
-        Purpose, UkCarbonIntensity, UkCarbonIntensityConfig, WattTime, WattTimeConfig, ZoneRequest,
+        EntsoEConfig, ExporterRoute, GridIntensityExporter, GridIntensityExporterConfig, PlannedRequest,
+        PrometheusQuery, PrometheusQueryConfig, Provider, Purpose, UkCarbonIntensity, UkCarbonIntensityConfig, UnitConfig, WattTime, WattTimeConfig, ZoneRequest,
     },
 };
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ fn provider(choice: u8) -> (Box<dyn Provider>, &'static str) {
         let config = GridIntensityExporterConfig { route, ..GridIntensityExporterConfig::default() };
         Box::new(GridIntensityExporter::new(&config))
     };
-    match choice % 8 {
+    match choice % 9 {
         0 => (Box::new(ElectricityMaps::new(&ElectricityMapsConfig::default())), "DE"),
         1 => (Box::new(WattTime::new(&WattTimeConfig::default())), "CAISO_NORTH"),
         2 => (Box::new(UkCarbonIntensity::new(&UkCarbonIntensityConfig::default())), "13"),
@@ -27,7 +27,20 @@ fn provider(choice: u8) -> (Box<dyn Provider>, &'static str) {
         4 => (Box::new(Eia::new(&EiaConfig::default())), "PJM"),
         5 => (Box::new(CarbonAwareSdk::new(&CarbonAwareSdkConfig { signal: marginal })), "northeurope"),
         6 => (exporter(ExporterRoute::Page), "GBR"),
-        _ => (exporter(ExporterRoute::Prometheus), "GBR"),
+        7 => (exporter(ExporterRoute::Prometheus), "GBR"),
+        _ => (Box::new(PrometheusQuery::new(&query())), "DE"),
+    }
+}
+
+/// In a unit that has to be converted.
+fn query() -> PrometheusQueryConfig {
+    PrometheusQueryConfig {
+        query: "grid_co2".to_owned(),
+        zone_label: "zone".to_owned(),
+        unit: UnitConfig::KilogramsPerMwh,
+        signal: SignalConfig::default(),
+        quality: QualityConfig::Measured,
+        slot: TextDuration::from_secs(900),
     }
 }
 

@@ -23,7 +23,7 @@
 mod directory;
 mod fleet;
 pub mod meter;
-mod otlp;
+pub mod otlp;
 pub mod prometheus;
 pub mod readers;
 mod reading;

@@ -15,16 +15,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 
 use self::{
-    buffer::{Drained, Inbox, Point},
+    buffer::{Drained, Inbox, Point, Series},
+    points::Points,
     server::Server,
 };
 use super::{
-    EnergyAnswer, EnergySource, EnergySourceError,
-    directory::NodeDirectory,
+    EnergyAnswer, EnergySource, EnergySourceError, NodePage, SampleCounts,
+    directory::{NodeDirectory, NodeNames},
     fleet::{Fleet, NODES_UNKNOWN},
-    readers::{PageReader, ReaderOptions},
+    readers::{PageReader, ReaderOptions, Unplaced},
     window::{Exporter, GapReason, Route},
 };
 use crate::{
@@ -34,6 +36,38 @@ use crate::{
 
 /// What `k8s.node.name` becomes as a label.
 const NODE_LABEL: &str = "k8s_node_name";
+
+/// What a request says, by node: without a port, a buffer or a meter.
+#[derive(Debug, Default)]
+pub struct Pushed {
+    /// Readings of nodes of the cluster.
+    pub pages: Vec<(Arc<str>, NodePage)>,
+    /// Points whose node nobody knows.
+    pub unplaced: Vec<Unplaced>,
+    /// What became of all points.
+    pub counts: SampleCounts,
+}
+
+/// Reads a request at `now` for these exporters.
+pub fn read(request: ExportMetricsServiceRequest, exporters: &[Exporter], nodes: &NodeNames, now: Timestamp) -> Pushed {
+    let Points { points, counts } = Points::of(request, exporters);
+    let mut reader = reader(exporters);
+    for (series, value, at) in &points {
+        reader.sample(&sample(series, *value, *at), now);
+    }
+    let (pages, unplaced) = reader.finish_by_node(nodes);
+    Pushed { pages, unplaced, counts }
+}
+
+fn reader(exporters: &[Exporter]) -> PageReader {
+    let options = ReaderOptions { route: Route::Otlp, node_label: Some(NODE_LABEL.to_owned()) };
+    PageReader::new(exporters, options)
+}
+
+fn sample(series: &Series, value: f64, at: Timestamp) -> Sample<'_> {
+    let labels = Labels::from_pairs(&series.labels);
+    Sample { name: &series.name, labels, value, at: Some(at), kind: SampleKind::Untyped }
+}
 
 /// Points that are pushed.
 #[derive(Debug)]
@@ -72,7 +106,7 @@ impl OtlpSource {
         self.server.ensure(self.address, service).map_err(EnergySourceError::Route)?;
         if self.fleet.directory().load().is_empty() {
             // The buffer waits for the nodes, too.
-            return Ok(self.fleet.answer(now, super::SampleCounts::default(), Some(NODES_UNKNOWN.into()), Vec::new()));
+            return Ok(self.fleet.answer(now, SampleCounts::default(), Some(NODES_UNKNOWN.into()), Vec::new()));
         }
         let Drained { points, lost, dropped, counts } = self.inbox.drain();
         let names = Arc::clone(&self.fleet.directory().load());
@@ -92,17 +126,9 @@ impl OtlpSource {
     }
 
     fn read(&self, points: &[Point], now: Timestamp) -> PageReader {
-        let options = ReaderOptions { route: Route::Otlp, node_label: Some(NODE_LABEL.to_owned()) };
-        let mut reader = PageReader::new(&self.exporters, options);
-        for point in points {
-            let sample = Sample {
-                name: &point.series.name,
-                labels: Labels::from_pairs(&point.series.labels),
-                value: point.value,
-                at: Some(point.at),
-                kind: SampleKind::Untyped,
-            };
-            reader.sample(&sample, now);
+        let mut reader = reader(&self.exporters);
+        for Point { series, value, at } in points {
+            reader.sample(&sample(series, *value, *at), now);
         }
         reader
     }

@@ -18,6 +18,13 @@ pub struct NodePage {
     pub(super) mixed: Vec<(Exporter, Timestamp)>,
 }
 
+impl NodePage {
+    /// Values that a meter will look at.
+    pub fn reading_count(&self) -> usize {
+        self.readings.len()
+    }
+}
+
 /// Samples that were read but cannot be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadCounts {

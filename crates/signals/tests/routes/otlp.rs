@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use jiff::Timestamp;
-use kube_sci_signals::energy::EnergySource;
+use kube_sci_signals::energy::{EnergySource, Exporter, otlp};
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::{ExportMetricsServiceRequest, metrics_service_client::MetricsServiceClient},
     common::v1::{AnyValue, KeyValue, any_value},
@@ -169,4 +169,23 @@ async fn a_port_in_use_is_an_error_that_names_it() {
     assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
     drop(taken);
     assert!(source.poll(at(1)).await.is_ok(), "it is tried again");
+}
+
+#[test]
+fn a_request_can_be_read_without_a_port() {
+    let node = [("k8s.node.name", "node-a")];
+    let (at, histogram) = (at(1), metric::Data::Histogram(Histogram::default()));
+    let other = Metric { name: "rapl_consumed_energy_alumet".to_owned(), data: Some(histogram), ..Metric::default() };
+    let unread = gauge("kernel_context_switches_alumet", vec![rapl("package_total", 7.0, at)]);
+    let energy = |joules| gauge("rapl_consumed_energy_alumet", vec![rapl("package_total", joules, at)]);
+    let request = request(&node, vec![energy(110.0), unread, other]);
+    let names = directory(&["node-a", "node-b"]);
+    let pushed = otlp::read(request, &Exporter::ALL, &names.load(), at);
+    assert_eq!((pushed.counts.parsed, pushed.counts.skipped, pushed.counts.malformed), (1, 1, 0));
+    let (name, page) = &pushed.pages[0];
+    assert_eq!((pushed.pages.len(), &**name, page.reading_count()), (1, "node-a", 1));
+
+    let nowhere = self::request(&[], vec![energy(110.0)]);
+    let pushed = otlp::read(nowhere, &Exporter::ALL, &names.load(), at);
+    assert_eq!((pushed.pages.len(), pushed.unplaced.len()), (0, 1));
 }

@@ -37,9 +37,9 @@ pub(super) struct Receiver {
 
 /// Points of one request.
 #[derive(Debug, Default)]
-struct Points {
-    points: Vec<(Series, f64, Timestamp)>,
-    counts: SampleCounts,
+pub(super) struct Points {
+    pub(super) points: Vec<(Series, f64, Timestamp)>,
+    pub(super) counts: SampleCounts,
 }
 
 impl Receiver {
@@ -54,12 +54,8 @@ impl MetricsService for Receiver {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        let mut points = Points::default();
-        for metrics in request.into_inner().resource_metrics {
-            points.take(metrics, &self.exporters);
-        }
-        let unreadable = points.counts.malformed;
-        let rejected = unreadable + self.inbox.push(points.points, points.counts);
+        let Points { points, counts } = Points::of(request.into_inner(), &self.exporters);
+        let rejected = counts.malformed + self.inbox.push(points, counts);
         let partial_success = (rejected > 0).then(|| ExportMetricsPartialSuccess {
             rejected_data_points: i64::try_from(rejected).unwrap_or(i64::MAX),
             error_message: "points without time or value, of the wrong temporality, or beyond the limits".to_owned(),
@@ -69,6 +65,14 @@ impl MetricsService for Receiver {
 }
 
 impl Points {
+    pub(super) fn of(request: ExportMetricsServiceRequest, exporters: &[Exporter]) -> Self {
+        let mut points = Self::default();
+        for metrics in request.resource_metrics {
+            points.take(metrics, exporters);
+        }
+        points
+    }
+
     fn take(&mut self, metrics: ResourceMetrics, exporters: &[Exporter]) {
         let resource = labels(metrics.resource.map(|resource| resource.attributes).unwrap_or_default());
         for metric in metrics.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
