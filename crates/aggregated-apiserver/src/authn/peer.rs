@@ -65,6 +65,11 @@ impl Peer {
         !self.chain.is_empty()
     }
 
+    /// True if this is the front proxy, by the last verdict: its connection carries requests of many callers.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.verdict.load().as_ref().is_some_and(|verdict| verdict.is_proxy)
+    }
+
     /// What the chain is worth now. Signatures are checked once per connection and generation of authorities, and every
     /// few seconds; a request in between costs a comparison.
     pub(crate) fn verdict(&self, authorities: &Authorities, now: SystemTime) -> Arc<Verdict> {

@@ -179,9 +179,10 @@ impl Drop for Place<'_> {
     }
 }
 
-/// HTTP/2 lets one connection cause a lot of work, so strangers do not get to keep theirs.
+/// HTTP/2 lets one connection cause a lot of work, so strangers do not get to keep theirs. The connection of the front
+/// proxy stays: it carries others too, and a stranger behind it must not be able to end it.
 fn close_http2(peer: &Peer, version: Version) {
-    if version == Version::HTTP_2 {
+    if version == Version::HTTP_2 && !peer.is_proxy() {
         peer.close.notify_one();
     }
 }

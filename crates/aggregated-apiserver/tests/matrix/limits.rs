@@ -245,6 +245,27 @@ cases! {
         assert_eq!(world.metric("aggregated_apiserver_handshakes_total{result=\"ok\"}"), 1.0);
     }
 
+    async fn http2_connection_of_the_proxy_survives_strangers_behind_it() {
+        let world = World::start().await;
+        let mut connection = world.proxy(Protocol::Http2).await;
+        assert_eq!(connection.send(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
+        for _ in 0..5 {
+            let anonymous = get(RESOURCE).remote_user("system:anonymous", &["system:unauthenticated"]);
+            assert_eq!(connection.send(anonymous).await.reason(403), "Forbidden");
+            assert_eq!(connection.send(get("/apis//x").remote_user("mallory", &[])).await.reason(400), "BadRequest");
+            assert_eq!(connection.send(get(RESOURCE).header("Impersonate-User", "x")).await.reason(403), "Forbidden");
+        }
+        assert_eq!(connection.send(get(RESOURCE).remote_user("ada", &[])).await.user(), "ada");
+        assert_eq!(world.metric("aggregated_apiserver_handshakes_total{result=\"ok\"}"), 1.0);
+    }
+
+    async fn http2_connection_of_a_stranger_with_bad_paths_ends() {
+        let world = World::start().await;
+        let mut connection = Connection::open(world.address, None, Protocol::Http2).await;
+        assert_eq!(connection.send(get("/apis//x")).await.reason(400), "BadRequest");
+        connection.ended().await;
+    }
+
     async fn stopping_server_finishes_what_it_began() {
         let world = World::start().await;
         let connection = world.proxy(Protocol::Http2).await;
