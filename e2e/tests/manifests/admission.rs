@@ -10,7 +10,11 @@ use serde_json::Value;
 use super::{Installation, items, list_of, text};
 
 /// Custom resources of the Prometheus operator, which a cluster may lack.
-const MONITORING: &str = "monitoring.coreos.com/v1";
+pub(super) const MONITORING: &str = "monitoring.coreos.com/v1";
+
+/// Kinds of objects that are in no namespace.
+const CLUSTER_WIDE: [&str; 6] =
+    ["APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PriorityClass"];
 
 /// Agents and what finds them: independent of each other and of all others.
 const SIGNALS: [&str; 6] = ["alumet", "kepler", "scaphandre", "energy-scrape", "agent-monitor", "carbon-config-map"];
@@ -39,14 +43,14 @@ fn selections(folder: &'static str, components: &[&'static str]) -> Vec<Installa
 }
 
 /// Strict server-side dry run that takes a warning, of pod security for example, as an error.
-async fn dry_run(kubectl: &Kubectl, objects: &[Value]) -> Result<String, ControlPlaneError> {
+pub(super) async fn dry_run(kubectl: &Kubectl, objects: &[Value]) -> Result<String, ControlPlaneError> {
     let arguments =
         ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--filename=-"];
     kubectl.run_with_input(&arguments, list_of(objects)).await
 }
 
 /// Objects of a namespace are refused, and its pod security is not looked at, until it exists.
-async fn create_namespaces(kubectl: &Kubectl, objects: &[Value]) -> Result<()> {
+pub(super) async fn create_namespaces(kubectl: &Kubectl, objects: &[Value]) -> Result<()> {
     let namespaces: Vec<Value> =
         objects.iter().filter(|object| text(object, "/kind") == "Namespace").cloned().collect();
     anyhow::ensure!(!namespaces.is_empty(), "no namespace");
@@ -90,9 +94,8 @@ async fn every_selection_of_components_passes_a_strict_dry_run_without_a_warning
 }
 
 /// An object without a namespace would land in that of whoever applies it.
-fn names_its_namespace_and_pins_its_images(object: &Value) {
-    let cluster_wide = ["Namespace", "ClusterRole", "ClusterRoleBinding", "PriorityClass"];
-    let cluster_wide = cluster_wide.contains(&text(object, "/kind"));
+pub(super) fn names_its_namespace_and_pins_its_images(object: &Value) {
+    let cluster_wide = CLUSTER_WIDE.contains(&text(object, "/kind"));
     assert_eq!(text(object, "/metadata/namespace").is_empty(), cluster_wide, "{object}");
     for container in items(object, "/spec/template/spec/containers") {
         let tag = text(container, "/image").rsplit_once(':').map_or("", |(_, tag)| tag);
