@@ -8,19 +8,13 @@ mod object;
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::events::v1::Event;
-use kube::{Api, Client, api::PostParams};
-use tokio::{
-    sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use kube_sci_cluster::events::{EventSink, Events, Reporter};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use self::object::{Note, REPORTER};
 use crate::{
     config::EventsConfig,
     decisions::{BoundReport, PodKey},
@@ -30,10 +24,8 @@ use crate::{
 
 /// Notices that may wait.
 const NOTICES_IN_FLIGHT: usize = 256;
-/// A write that takes longer is given up.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often an idle task says that it lives.
-const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// Who the events say they are from.
+pub const REPORTER: &str = "kube-sci.dev/extender";
 /// Pods remembered as warned.
 const WARNED_PODS: usize = 1_024;
 
@@ -66,79 +58,34 @@ pub fn channel() -> (Notices, mpsc::Receiver<Notice>) {
 /// Writes events until cancelled.
 #[derive(Debug)]
 pub struct EventWriter<S> {
-    sink: S,
-    instance: String,
+    events: Events<S>,
     metrics: Arc<Metrics>,
     warned: Warned,
-    failing: bool,
-}
-
-/// Where events go; the API server outside tests.
-pub trait EventSink: Send {
-    /// Writes one event.
-    fn write(&self, event: &Event) -> impl Future<Output = Result<(), kube::Error>> + Send;
-}
-
-impl EventSink for Client {
-    async fn write(&self, event: &Event) -> Result<(), kube::Error> {
-        let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
-        Api::<Event>::namespaced(self.clone(), namespace).create(&PostParams::default(), event).await.map(drop)
-    }
 }
 
 impl<S: EventSink> EventWriter<S> {
     /// A writer that calls itself `instance` in its events.
     pub fn new(sink: S, instance: String, metrics: Arc<Metrics>) -> Self {
-        Self { sink, instance, metrics, warned: Warned::default(), failing: false }
+        let events = Events::new(sink, Reporter { controller: REPORTER, instance });
+        Self { events, metrics, warned: Warned::default() }
     }
 
     /// Works until cancelled. `beat` is called at least every five seconds, writes aside.
     pub async fn run(
-        mut self,
+        self,
         config: EventsConfig,
-        mut notices: mpsc::Receiver<Notice>,
+        notices: mpsc::Receiver<Notice>,
         beat: impl Fn() + Send,
         cancelled: CancellationToken,
     ) {
-        let mut beats = interval(BEAT_EVERY);
-        let mut slots = interval(Duration::from_secs(1) / config.max_per_second.max(1));
-        slots.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                () = cancelled.cancelled() => return,
-                _ = beats.tick() => beat(),
-                Some(notice) = notices.recv() => {
-                    if self.is_repeated(&notice) {
-                        continue;
-                    }
-                    slots.tick().await;
-                    self.write(&notice).await;
-                }
-            }
+        let Self { events, metrics, mut warned } = self;
+        let note = |notice: Notice| (!warned.is_repeated(&notice)).then(|| object::note(&notice));
+        let outcome = |written| metrics.decisions.events.inc(if written { "sent" } else { "failed" });
+        tokio::select! {
+            biased;
+            () = cancelled.cancelled() => {}
+            () = events.run(config.max_per_second, notices, note, outcome, beat) => {}
         }
-    }
-
-    /// A warning that the pod got already; the scheduler asks again and again for a pod that waits.
-    fn is_repeated(&mut self, notice: &Notice) -> bool {
-        matches!(notice, Notice::MalformedLimit { uid, .. } if !self.warned.insert(uid))
-    }
-
-    async fn write(&mut self, notice: &Notice) {
-        let event = object::event(&Note::of(notice), &self.instance);
-        let failure = match timeout(WRITE_TIMEOUT, self.sink.write(&event)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer within {} s", WRITE_TIMEOUT.as_secs())),
-        };
-        self.metrics.decisions.events.inc(if failure.is_none() { "sent" } else { "failed" });
-        // One line per outage, not per pod; the counter has the rest.
-        match &failure {
-            Some(error) if !self.failing => tracing::warn!(error, "events on pods cannot be written"),
-            None if self.failing => tracing::info!("events on pods are written again"),
-            _ => {}
-        }
-        self.failing = failure.is_some();
     }
 }
 
@@ -150,6 +97,11 @@ struct Warned {
 }
 
 impl Warned {
+    /// A warning that the pod got already; the scheduler asks again and again for a pod that waits.
+    fn is_repeated(&mut self, notice: &Notice) -> bool {
+        matches!(notice, Notice::MalformedLimit { uid, .. } if !self.insert(uid))
+    }
+
     /// `false` where the pod was warned already.
     fn insert(&mut self, uid: &Arc<str>) -> bool {
         if !self.uids.insert(uid.clone()) {

@@ -12,6 +12,7 @@
 //! | [`annotations`] | every annotation and label that is read |
 //! | [`objects`] | slim views of Kubernetes objects |
 //! | [`identity`] | what a node is: grid zone, hardware, PUE, each with its origin |
+//! | [`events`] | events on objects |
 //! | [`energy`] | who used the energy, and what was learned from it |
 //! | [`index`] | the single writer's state |
 //! | [`snapshot`] | what readers see |
@@ -27,6 +28,7 @@ pub mod assumptions;
 pub mod config;
 pub mod connect;
 pub mod energy;
+pub mod events;
 pub mod identity;
 pub mod index;
 pub mod objects;

@@ -1,5 +1,6 @@
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
+use k8s_openapi::api::events::v1::Event;
 use kube_sci_server::metrics::MetricsRegistry;
 
 use super::*;
@@ -114,21 +115,6 @@ async fn repeated_warnings_hold_up_nobody() {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     stop.cancel();
     task.await.unwrap();
-}
-
-#[test]
-fn the_event_of_a_pod_with_the_longest_name_has_a_valid_name() {
-    let name = format!("{}.{}", "a".repeat(234), "b".repeat(18));
-    assert_eq!(name.len(), 253);
-    let pod = PodKey { name: name.as_str().into(), ..pod() };
-    let Notice::Bound(report) = bound() else { unreachable!() };
-    let at = "2026-01-31T12:00:00.123456789Z".parse().unwrap();
-    let event = object::event(&Note::of(&Notice::Bound(BoundReport { pod, at, ..report })), "replica-1");
-    let event_name = event.metadata.name.unwrap();
-    assert!(event_name.len() <= 253, "{}", event_name.len());
-    let labels: Vec<&str> = event_name.split('.').collect();
-    assert!(labels.iter().all(|label| !label.is_empty() && !label.ends_with('-')), "{event_name}");
-    assert_eq!(event.regarding.unwrap().name.as_deref(), Some(name.as_str()));
 }
 
 #[test]
