@@ -76,7 +76,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// Longest wait for a place among the requests in flight.
     pub queue: Duration,
-    /// Bytes of request line and headers.
+    /// Bytes of request line and headers. Not less than the API server itself takes (1 MiB): a quarter more than this
+    /// ends an HTTP/2 connection, and nobody behind the front proxy may be able to end the one that carries all.
     pub header_bytes: u32,
     /// Time for a TLS handshake.
     pub handshake: Duration,
@@ -199,10 +200,10 @@ impl ServerOptions {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1024,
+            connections: 256,
             in_flight: 400,
             queue: Duration::from_secs(1),
-            header_bytes: 256 * 1024,
+            header_bytes: 1024 * 1024,
             handshake: Duration::from_secs(10),
             header_time: Duration::from_secs(32),
             request_time: Duration::from_secs(30),

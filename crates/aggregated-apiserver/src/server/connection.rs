@@ -36,8 +36,9 @@ pub(super) struct Shared {
 
 /// Headers of one HTTP/1 request.
 const HEADER_COUNT: usize = 4096;
-/// Resets that a client may have pending before its connection is closed.
-const PENDING_RESETS: usize = 50;
+/// Resets that a client may have pending before its connection is closed. More than there are streams at a time, since
+/// the front proxy resets what its own clients give up, all at once if need be.
+const PENDING_RESETS: usize = 500;
 /// Bytes that HTTP/2 buffers for one stream.
 const SEND_BUFFER: usize = 256 * 1024;
 /// Ping of quiet HTTP/2 connections, so that those of vanished clients end.
