@@ -13,7 +13,10 @@ use kube_sci_server::{
 };
 use kube_sci_signals::config::{HttpConfig, TextDuration, value};
 use schemars::JsonSchema;
+use sci_core::scaling::savings::FreedRoom;
 use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineOptions;
 
 pub use self::api::{
     ApiConfig, CertificateConfig, CertificateFiles, DelegationConfig, LimitsConfig, SelfSignedConfig, ServiceConfig,
@@ -33,6 +36,8 @@ pub struct AdapterConfig {
     pub api: ApiConfig,
     /// Where loads come from, besides what policies say.
     pub loads: LoadsConfig,
+    /// What policies cannot say themselves.
+    pub policies: PoliciesConfig,
     /// The value of policies for KEDA, without authentication.
     pub keda: KedaConfig,
     /// Events on policies, budgets and APIs.
@@ -72,6 +77,27 @@ pub struct LoadsConfig {
     pub prometheus: BTreeMap<String, HttpConfig>,
     /// PEM file with the authorities that `https` pages of pods are checked against. Unset: those of the system.
     pub pod_ca_file: Option<std::path::PathBuf>,
+}
+
+/// What policies cannot say themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PoliciesConfig {
+    /// What becomes of nodes whose pods went away: decides what a saved replica is said to save.
+    pub freed_room: FreedRoomConfig,
+}
+
+/// What becomes of nodes whose pods went away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FreedRoomConfig {
+    /// Nobody knows; the same is claimed as for `kept`.
+    #[default]
+    Unknown,
+    /// They stay on: only the idle power of the replicas themselves is saved.
+    Kept,
+    /// They are removed when they are empty, by a cluster autoscaler for instance: their idle power is saved too.
+    Removed,
 }
 
 /// The value of policies for KEDA, without authentication.
@@ -144,6 +170,18 @@ impl AdapterConfig {
             nodes: self.nodes.clone(),
             score: self.score.clone(),
             opt_out: self.opt_out.clone(),
+        }
+    }
+
+    /// How the engine decides.
+    pub fn engine(&self) -> EngineOptions {
+        EngineOptions {
+            shadow: self.mode == Mode::Shadow,
+            freed: match self.policies.freed_room {
+                FreedRoomConfig::Unknown => FreedRoom::Unknown,
+                FreedRoomConfig::Kept => FreedRoom::Kept,
+                FreedRoomConfig::Removed => FreedRoom::Removed,
+            },
         }
     }
 

@@ -1,6 +1,7 @@
 //! Every metric of the adapter's own. What the picture is made of is in `kube_sci_report`.
 
 pub mod apis;
+pub mod engine;
 pub mod policies;
 
 use aggregated_apiserver::metrics::{MetricSink, MetricSpec};

@@ -23,8 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     certificates,
-    config::{AdapterConfig, ApiConfig},
-    keda, metrics,
+    config::{AdapterConfig, ApiConfig, LoadsConfig},
+    engine::{self, EngineParts},
+    keda,
+    load::LoadClients,
+    metrics::{self, engine::EngineCounters},
     ownership::Ownership,
     routes,
     serve::{AdapterApi, Parts, resources::Resources, values::Limits},
@@ -63,6 +66,7 @@ pub async fn run(
     }
     let model = observer.model;
     let policies = PolicyTableHandle::default();
+    spawn_engine(&mut supervisor, &config, &shared, &client, (&model, &wanted, &policies))?;
 
     let ownership = Ownership::new(config.api.groups());
     spawn_ownership(&mut supervisor, &config.api, &shared, &client, &ownership);
@@ -98,19 +102,50 @@ pub async fn run(
 }
 
 fn observer_hooks(shared: &Shared, wanted: WantedZones) -> ObserverHooks {
-    let heartbeats: HashMap<&'static str, _> =
-        task::ALL.into_iter().map(|name| (name, shared.health.register(name, MAX_SILENCE))).collect();
     ObserverHooks {
         metrics: ObservedMetrics::register(&shared.registry, shared.health.gate("first-list")),
-        heartbeat: Arc::new(move |name| {
-            if let Some(heartbeat) = heartbeats.get(name) {
-                heartbeat.beat();
-            }
-        }),
+        heartbeat: heartbeats(shared, &task::ALL),
         directory: true,
         wanted,
         ..ObserverHooks::default()
     }
+}
+
+fn spawn_engine(
+    supervisor: &mut Supervisor,
+    config: &AdapterConfig,
+    shared: &Shared,
+    client: &Client,
+    (model, wanted, policies): (&Model, &WantedZones, &PolicyTableHandle),
+) -> anyhow::Result<()> {
+    let LoadsConfig { prometheus, pod_ca_file } = &config.loads;
+    let loads = LoadClients::new(client.clone(), prometheus, pod_ca_file.as_ref()).context("read loads")?;
+    let gate = shared.health.gate("policies");
+    let parts = EngineParts {
+        client: client.clone(),
+        model: model.clone(),
+        wanted: wanted.clone(),
+        loads,
+        table: policies.clone(),
+        leading: Arc::new(|| true),
+        metrics: EngineCounters::register(&shared.registry, policies.clone(), gate),
+        heartbeat: heartbeats(shared, &engine::task::ALL),
+        clock: Arc::new(Timestamp::now),
+    };
+    for task in engine::tasks(parts, config.engine()) {
+        supervisor.spawn(task.name, task.future);
+    }
+    Ok(())
+}
+
+fn heartbeats(shared: &Shared, tasks: &[&'static str]) -> Arc<dyn Fn(&'static str) + Send + Sync> {
+    let heartbeats: HashMap<&'static str, _> =
+        tasks.iter().map(|&name| (name, shared.health.register(name, MAX_SILENCE))).collect();
+    Arc::new(move |name| {
+        if let Some(heartbeat) = heartbeats.get(name) {
+            heartbeat.beat();
+        }
+    })
 }
 
 fn spawn_ownership(

@@ -8,6 +8,7 @@ use kube_sci_metrics_adapter::{
     catalogue::{self, Groups},
     cli::Arguments,
     config::AdapterConfig,
+    metrics::engine::EngineCounters,
     ownership::Ownership,
     register_metrics, routes,
 };
@@ -31,6 +32,8 @@ fn registry() -> MetricsRegistry {
     let registry = MetricsRegistry::new("kube-sci-metrics-adapter", "0");
     let adapter = Adapter::new(&Cluster::shop(), vec![Policy::new("web"), Policy::new("silent").no_load("refused")]);
     ObservedMetrics::register(&registry, Health::default().gate("first-list"));
+    let gate = Health::default().gate("policies");
+    EngineCounters::register(&registry, adapter.policies.clone(), gate);
     let server = ServerMetrics::default();
     server.observe_freshness(catalogue::CUSTOM, std::time::Duration::from_secs(1));
     register_metrics(&registry, &adapter.model, &adapter.policies, &Ownership::new(Groups::ALL), &server);
