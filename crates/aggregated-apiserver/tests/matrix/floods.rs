@@ -73,6 +73,28 @@ cases! {
         driving.abort();
     }
 
+    async fn requests_given_up_all_at_once_leave_the_connection_of_the_proxy() {
+        let world = World::start().await;
+        let (sender, driving) = open(&world, Some(&front_proxy())).await;
+        let mut sender = sender;
+        for _ in 0..3 {
+            let mut waiting = Vec::new();
+            for _ in 0..200 {
+                sender = sender.ready().await.unwrap();
+                waiting.push(sender.send_request(request("/wait"), true).unwrap());
+            }
+            for (_answer, stream) in &mut waiting {
+                stream.send_reset(h2::Reason::CANCEL);
+            }
+            drop(waiting);
+            sender = sender.ready().await.unwrap();
+            let (answer, _) = sender.send_request(request(RESOURCE), true).unwrap();
+            assert_eq!(answer.await.unwrap().status(), 200);
+        }
+        eventually("no place is held", async || world.metric("aggregated_apiserver_requests_in_flight") == 0.0).await;
+        driving.abort();
+    }
+
     async fn streams_at_a_time_are_limited() {
         let world = World::with(|options| options.limits.streams = 10).await;
         let (sender, driving) = open(&world, Some(&front_proxy())).await;
