@@ -158,18 +158,22 @@ async fn policies_that_cannot_work_are_refused_with_the_reason() -> Result<()> {
     Ok(())
 }
 
+/// Policy and autoscaler of the first guide.
+pub(super) fn first_policy() -> Result<(Value, Value)> {
+    let page = format!("{GUIDES}/green-hpa-first.md");
+    let mut found = Vec::new();
+    for block in blocks()?.iter().filter(|block| block.page == page) {
+        found.extend(documents(&block.text)?);
+    }
+    let [policy, autoscaler] = <[Value; 2]>::try_from(found).ok().context("two objects")?;
+    Ok((policy, autoscaler))
+}
+
 /// The autoscaler of the first guide reads the policy of the first guide as it is meant.
 #[test]
 fn the_first_guide_is_consistent_with_itself() -> Result<()> {
-    let page = format!("{GUIDES}/green-hpa-first.md");
-    let found: Vec<Value> = blocks()?
-        .into_iter()
-        .filter(|block| block.page == page)
-        .map(|block| documents(&block.text))
-        .collect::<Result<Vec<_>>>()?
-        .concat();
-    let [policy, autoscaler] = found.as_slice() else { anyhow::bail!("{} objects", found.len()) };
-    let metric = &items(autoscaler, "/spec/metrics")[0]["object"];
+    let (policy, autoscaler) = first_policy()?;
+    let metric = &items(&autoscaler, "/spec/metrics")[0]["object"];
     assert_eq!(metric["describedObject"]["name"], policy["metadata"]["name"]);
     assert_eq!(metric["describedObject"]["apiVersion"], policy["apiVersion"]);
     assert_eq!(metric["describedObject"]["kind"], policy["kind"]);
