@@ -153,6 +153,11 @@ fn every_exported_metric_is_described() {
     assert_eq!(heard().registry.undescribed().unwrap(), Vec::<String>::new());
 }
 
+fn assert_sample(harness: &Harness, sample: &str, expected: f64) {
+    let found = harness.sample(sample);
+    assert!((found - expected).abs() < 1e-9, "{sample} is {found}, not {expected}");
+}
+
 /// What sources of intensities say of themselves, beside the model that `harness` answers from.
 fn with_sources(harness: &Harness, sources: Vec<SourceStatus>) -> (Model, MetricsRegistry) {
     let grid_sources = sources.into_iter().map(StatusHandle::new).collect();
@@ -268,11 +273,11 @@ fn every_zone_says_since_when_and_one_without_a_value_says_so() {
     assert_eq!((&dark["since"], dark.get("silentSince")), (&json!("2026-03-01T12:00:00Z"), None));
 
     let missing = "kube_sci_zone_source{zone=\"NOWHERE\",source=\"none\",link=\"missing\",quality=\"none\"}";
-    assert_eq!(harness.sample(missing), 1.0);
+    assert_sample(&harness, missing, 1.0);
     assert!(!harness.registry.encode().unwrap().contains("kube_sci_zone_intensity_grams_per_kwh{zone=\"NOWHERE\"}"));
     // 90 W for a minute, and nobody knows what that cost.
     let unpriced = "kube_sci_node_unpriced_energy_joules_total{node=\"dark\",quality=\"measured\"}";
-    assert_eq!(harness.sample(unpriced), 5_400.0);
+    assert_sample(&harness, unpriced, 5_400.0);
     assert_eq!(report["nodes"][2]["unpricedJoules"], 5_400.0);
     assert_eq!(report["nodes"][0].get("unpricedJoules"), None);
 }
@@ -289,8 +294,8 @@ fn a_refused_meter_of_no_known_node_is_counted_without_its_name() {
         let refused = ["10.0.0.9:28282", "10.0.0.8:28282", "b"].map(refused).to_vec();
         index.apply_energy(0, Ok(EnergyAnswer { refused, ..EnergyAnswer::default() }), now());
     });
-    assert_eq!(harness.sample("kube_sci_refused_meters{node=\"\",reason=\"unknown-node\"}"), 2.0);
-    assert_eq!(harness.sample("kube_sci_refused_meters{node=\"b\",reason=\"unknown-node\"}"), 1.0);
+    assert_sample(&harness, "kube_sci_refused_meters{node=\"\",reason=\"unknown-node\"}", 2.0);
+    assert_sample(&harness, "kube_sci_refused_meters{node=\"b\",reason=\"unknown-node\"}", 1.0);
     assert!(!harness.registry.encode().unwrap().contains("10.0.0.9"));
 }
 

@@ -75,12 +75,11 @@ pub struct NodePower {
 impl NodeRecord {
     /// What the node draws: by its meter, else by its power curve at what is requested of it.
     pub fn power(&self) -> NodePower {
-        let (watts, quality) = match &self.meters.power {
-            Some(metered) => (metered.power, metered.quality),
-            None => {
-                let utilization = Utilization::of(self.load.requested.cpu, self.identity.capacity.cpu);
-                (self.hardware.curve.at(utilization.unwrap_or(Utilization::IDLE)), PowerQuality::Modelled)
-            }
+        let (watts, quality) = if let Some(metered) = &self.meters.power {
+            (metered.power, metered.quality)
+        } else {
+            let utilization = Utilization::of(self.load.requested.cpu, self.identity.capacity.cpu);
+            (self.hardware.curve.at(utilization.unwrap_or(Utilization::IDLE)), PowerQuality::Modelled)
         };
         let (low, high) = quality.error_band().unwrap_or(self.hardware.error_band);
         NodePower { watts, low: Watts::clamped(watts.get() * low), high: Watts::clamped(watts.get() * high), quality }

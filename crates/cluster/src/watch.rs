@@ -107,11 +107,11 @@ where
         last_event = Instant::now();
         match event {
             Some(Ok(event)) => {
-                failures = 0;
                 match event {
+                    // Said before the API server was asked: no sign that it answers.
                     Event::Init => listing = true,
-                    Event::InitDone => listing = false,
-                    _ => {}
+                    Event::InitDone => (listing, failures) = (false, 0),
+                    _ => failures = 0,
                 }
                 if !listener.hear(step(event)).await {
                     return End::Closed;
@@ -145,7 +145,7 @@ fn step<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Ste
 fn malformed<K: Resource<DynamicType = ()>>(invalid: InvalidObject) -> Step<K> {
     let name = display_name(&invalid.metadata);
     warn!(kind = %K::kind(&()), %name, error = %invalid.error, "object cannot be read, keeping what was known");
-    Step::Malformed(Unreadable { problem: invalid.error.to_string(), metadata: Box::new(invalid.metadata) })
+    Step::Malformed(Unreadable { problem: invalid.error, metadata: Box::new(invalid.metadata) })
 }
 
 /// Doubling, with up to a quarter more so that replicas do not come back in step.

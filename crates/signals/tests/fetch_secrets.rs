@@ -78,7 +78,7 @@ async fn no_text_of_any_kind_holds_a_secret() {
         }
         let asked = fixture.server.received_requests().await.unwrap();
         assert!(asked.len() >= 2, "it was shown to the service");
-        let shown = asked.iter().map(|request| format!("{request:?}")).collect::<String>();
+        let shown = format!("{asked:?}");
         let secret = match auth {
             Auth::Basic => BASIC,
             Auth::Session => SESSION,
