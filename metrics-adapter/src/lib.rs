@@ -14,6 +14,7 @@ pub mod config;
 pub mod engine;
 pub mod explain;
 pub mod keda;
+pub mod lease;
 pub mod load;
 pub mod metrics;
 pub mod names;
@@ -21,6 +22,7 @@ pub mod ownership;
 pub mod policy;
 pub mod routes;
 pub mod serve;
+pub mod status;
 pub mod table;
 
 mod run;

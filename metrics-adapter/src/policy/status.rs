@@ -131,9 +131,12 @@ pub struct ReplicaStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedStatus {
-    /// In gCO2e per hour.
+    /// In gCO2e per hour, by what is known.
     pub grams_per_hour: f64,
-    /// What the number is worth.
+    /// In addition, in gCO2e per hour, where the machines that replicas leave go away too.
+    #[serde(default)]
+    pub grams_per_hour_if_machines_leave: f64,
+    /// What the numbers are worth.
     pub note: String,
 }
 
