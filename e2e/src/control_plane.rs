@@ -246,7 +246,12 @@ impl ControlPlane {
         Ok(self.controller_manager.restart().await?)
     }
 
-    /// The controller manager's process, to read its log or to freeze it.
+    /// What the controller manager has logged so far.
+    pub fn controller_manager_log(&self) -> String {
+        self.controller_manager.log_text()
+    }
+
+    /// The controller manager's process, to freeze or look at it.
     pub fn controller_manager(&mut self) -> &mut Process {
         &mut self.controller_manager
     }

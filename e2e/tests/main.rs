@@ -3,6 +3,7 @@
 mod build;
 mod control_plane;
 mod grid_api;
+mod hpa_recorder;
 mod local_cluster;
 mod manifests;
 mod process;
