@@ -3,6 +3,7 @@
 pub mod apis;
 pub mod engine;
 pub mod policies;
+pub mod writing;
 
 use aggregated_apiserver::metrics::{MetricSink, MetricSpec};
 use kube_sci_server::metrics::{MetricsRegistry, Spec};

@@ -17,7 +17,9 @@ mod task;
 
 use std::fmt;
 
-use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::ObjectReference, kube_aggregator::pkg::apis::apiregistration::v1::APIService};
+use kube_sci_cluster::events::{Note, Severity};
 
 pub use self::task::{Look, Ownership};
 use crate::{
@@ -61,6 +63,27 @@ pub struct Conflict {
     pub version: GroupVersion,
     /// What is wrong and what to do.
     pub text: String,
+}
+
+impl Conflict {
+    /// For whoever describes the `APIService`.
+    pub fn note(&self, at: Timestamp, over: bool) -> Note {
+        let (severity, reason) =
+            if over { (Severity::Normal, "MetricsApiServed") } else { (Severity::Warning, "MetricsApiNotServed") };
+        Note {
+            regarding: ObjectReference {
+                api_version: Some("apiregistration.k8s.io/v1".to_owned()),
+                kind: Some("APIService".to_owned()),
+                name: Some(self.version.api_service().to_owned()),
+                ..ObjectReference::default()
+            },
+            at,
+            severity,
+            reason: reason.into(),
+            action: "Registering",
+            text: if over { format!("no longer: {}", self.text) } else { self.text.clone() },
+        }
+    }
 }
 
 impl GroupVersion {

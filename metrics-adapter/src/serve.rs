@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use kube_sci_cluster::{assess::Model, wanted::WantedZones};
 
 use self::{
-    body::{CustomVersion, custom_list, external_list, selector_object},
+    body::{CustomVersion, Value, custom_list, external_list, selector_object},
     rates::RatesCache,
     resources::Resources,
     values::{Limits, View},
@@ -96,9 +96,7 @@ impl AdapterApi {
         let selector = (!question.series.requirements.is_empty()).then(|| selector_object(&question.series));
         self.view(|view| {
             let items = question.answer(view)?;
-            for item in &items {
-                self.parts.metrics.observe_freshness(CUSTOM, external::age(&item.value, view.now));
-            }
+            self.observe(CUSTOM, items.iter().map(|item| &item.value), view.now);
             ApiResponse::json(&custom_list(version, question.metric(), selector.as_ref(), &items))
         })
     }
@@ -107,9 +105,7 @@ impl AdapterApi {
         let question = external::Question::parse(request)?;
         self.view(|view| {
             let values = question.answer(view, &self.parts.wanted)?;
-            for value in &values {
-                self.parts.metrics.observe_freshness(EXTERNAL, external::age(value, view.now));
-            }
+            self.observe(EXTERNAL, &values, view.now);
             ApiResponse::json(&external_list(question.name(), &values))
         })
     }
@@ -122,6 +118,12 @@ impl AdapterApi {
         let rates = self.rates.of(&snapshot, limits.energy, now);
         let policies = self.parts.policies.load();
         answer(&View { snapshot: &snapshot, rates: &rates.1, policies: &policies, now, limits })
+    }
+
+    fn observe<'v>(&self, group: &'static str, values: impl IntoIterator<Item = &'v Value<'v>>, now: Timestamp) {
+        for age in values.into_iter().filter_map(|value| external::age(value, now)) {
+            self.parts.metrics.observe_freshness(group, age);
+        }
     }
 
     fn served(&self) -> Groups {

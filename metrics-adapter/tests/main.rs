@@ -7,9 +7,11 @@
     reason = "a helper that fails is to fail the test that called it; clippy.toml only covers the tests themselves"
 )]
 
+mod crds;
 mod custom;
 mod explanations;
 mod external;
+mod loads;
 mod reference;
 mod run;
 mod support;

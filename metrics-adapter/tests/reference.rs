@@ -8,7 +8,7 @@ use kube_sci_metrics_adapter::{
     catalogue::{self, Groups},
     cli::Arguments,
     config::AdapterConfig,
-    metrics::engine::EngineCounters,
+    metrics::{engine::EngineCounters, writing::WritingCounters},
     ownership::Ownership,
     register_metrics, routes,
 };
@@ -34,6 +34,7 @@ fn registry() -> MetricsRegistry {
     ObservedMetrics::register(&registry, Health::default().gate("first-list"));
     let gate = Health::default().gate("policies");
     EngineCounters::register(&registry, adapter.policies.clone(), gate);
+    WritingCounters::register(&registry);
     let server = ServerMetrics::default();
     server.observe_freshness(catalogue::CUSTOM, std::time::Duration::from_secs(1));
     register_metrics(&registry, &adapter.model, &adapter.policies, &Ownership::new(Groups::ALL), &server);

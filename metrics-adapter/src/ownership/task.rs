@@ -3,8 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::{Api, Client};
+use kube_sci_cluster::events::Note;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Conflict, GroupVersion, Owner, Owners, conflicts, served};
@@ -30,6 +32,14 @@ pub struct Look {
     pub appeared: Vec<Conflict>,
     /// Conflicts that are over.
     pub resolved: Vec<Conflict>,
+}
+
+impl Look {
+    /// What is to be told of it.
+    pub fn notes(&self, at: Timestamp) -> impl Iterator<Item = Note> {
+        let appeared = self.appeared.iter().map(move |conflict| conflict.note(at, false));
+        appeared.chain(self.resolved.iter().map(move |conflict| conflict.note(at, true)))
+    }
 }
 
 impl Ownership {
@@ -141,8 +151,12 @@ mod tests {
         assert!(!ownership.groups().load().external);
         assert!(ownership.detail().contains("v1beta1.external.metrics.k8s.io owned by keda/keda-metrics"));
         assert_eq!(ownership.take([Owner::Us, Owner::Us, foreign()]), Look::default());
+        assert_eq!(ownership.take([Owner::Us, Owner::Us, foreign()]).notes(Timestamp::UNIX_EPOCH).count(), 0);
         let look = ownership.take([Owner::Us, Owner::Us, Owner::Nobody]);
         assert_eq!((look.appeared.len(), look.resolved.len()), (0, 1));
+        let note = look.notes(Timestamp::UNIX_EPOCH).next().unwrap();
+        assert_eq!(note.regarding.name.as_deref(), Some("v1beta1.external.metrics.k8s.io"));
+        assert_eq!((&*note.reason, note.text.starts_with("no longer: ")), ("MetricsApiServed", true));
         assert!(ownership.groups().load().external);
     }
 }

@@ -26,6 +26,8 @@ use crate::catalogue::ExternalMetric;
 
 /// How far ahead the least and the greatest intensity are looked for.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// A value of a longer time is no sample of it.
+const LONGEST_SAMPLE: Duration = Duration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 const ZONE: &str = "zone";
@@ -186,8 +188,13 @@ impl Ahead {
     }
 }
 
-/// The age of a value for metrics: zero while it speaks of the present.
-pub fn age(value: &Value<'_>, now: jiff::Timestamp) -> Duration {
-    let end = value.window.and_then(|window| value.at.checked_add(window).ok()).unwrap_or(value.at);
-    now.duration_since(end).try_into().unwrap_or(Duration::ZERO)
+/// The age of a value for metrics: zero while it speaks of the present. `None` for what is usual for a month or a year
+/// and has no age.
+pub fn age(value: &Value<'_>, now: jiff::Timestamp) -> Option<Duration> {
+    let window = value.window.unwrap_or_default();
+    if window > LONGEST_SAMPLE {
+        return None;
+    }
+    let end = value.at.checked_add(window).unwrap_or(value.at);
+    Some(now.duration_since(end).try_into().unwrap_or(Duration::ZERO))
 }

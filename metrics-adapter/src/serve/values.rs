@@ -80,8 +80,8 @@ pub enum Absent {
 }
 
 impl Absent {
-    fn cause(cause: impl ToString) -> Self {
-        Self::Cause(cause.to_string())
+    fn cause(cause: impl Into<String>) -> Self {
+        Self::Cause(cause.into())
     }
 }
 

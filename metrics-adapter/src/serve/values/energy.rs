@@ -33,13 +33,14 @@ impl<'a> View<'a> {
             }
             _ => grams(&sum)?,
         };
-        Ok(Raw { number, at: sum.at, window: Some(sum.window), labels })
+        let window = Some(sum.window).filter(|window| !window.is_zero());
+        Ok(Raw { number, at: sum.at, window, labels })
     }
 
     /// The sum over the pods of a workload or namespace.
     pub(super) fn rate_sum(&self, rate: Option<&Rate>) -> Result<Sum, Absent> {
         let rate = rate.ok_or(Absent::NoObject)?;
-        rate.sum(self.limits.energy, self.now).map_err(Absent::cause)
+        rate.sum(self.limits.energy, self.now).map_err(|no_sum| Absent::cause(no_sum.to_string()))
     }
 
     fn node_sum(&self, name: &str, metric: Metric) -> Result<Sum, Absent> {
@@ -67,7 +68,7 @@ impl<'a> View<'a> {
         let age = age(latest, self.now);
         if age > self.limits.energy {
             let (age_seconds, limit_seconds) = (age.as_secs(), self.limits.energy.as_secs());
-            return Err(Absent::cause(NoSum::Stale { age_seconds, limit_seconds }));
+            return Err(Absent::cause(NoSum::Stale { age_seconds, limit_seconds }.to_string()));
         }
         let quality = if latest.measured { PowerQuality::Measured } else { PowerQuality::Modelled };
         Ok(Sum {
