@@ -1,16 +1,14 @@
 //! What scenarios share: one control plane, and on it for each of them nodes, a namespace and a scheduler of its own.
 
-use std::fmt::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PreferredSchedulingTerm,
 };
 use kube_sci_e2e::control_plane::{ControlPlane, ExtenderEntry, Options, Scheduler, SchedulerOptions, client_from};
 use kube_sci_e2e::extender_process::{self, ExtenderProcess, shipped_binary};
+use kube_sci_e2e::grid_file::GridFile;
 use kube_sci_e2e::wait::eventually;
 use kube_sci_e2e::world::{NodeBuilder, PodBuilder, World, node, pod};
 use serde_json::{Value, json};
@@ -36,11 +34,6 @@ pub struct Stage<'p> {
     pub plane: &'p ControlPlane,
     pub world: World,
     name: &'static str,
-}
-
-/// A file with intensities that the extender watches.
-pub struct GridFile {
-    path: PathBuf,
 }
 
 impl Stage<'static> {
@@ -151,9 +144,7 @@ impl<'p> Stage<'p> {
 
     /// A file with one value for each zone, for all of today.
     pub fn grid(&self, zones: &[(&str, f64)]) -> Result<GridFile> {
-        let file = GridFile { path: self.plane.folder().join(format!("{}-grid.csv", self.name)) };
-        file.set(zones)?;
-        Ok(file)
+        Ok(GridFile::create(self.plane.folder(), &self.full("grid"), zones)?)
     }
 
     /// What the scheduler would send about a pod of 100 millicores and these nodes, given by their short names.
@@ -167,30 +158,6 @@ impl<'p> Stage<'p> {
             "Nodes": null,
             "NodeNames": names,
         })
-    }
-}
-
-impl GridFile {
-    /// Replaces all values, the way a mounted `ConfigMap` or an editor does: by another file under the same name.
-    pub fn set(&self, zones: &[(&str, f64)]) -> Result<()> {
-        let hour_ago = Timestamp::now() - Duration::from_hours(1);
-        self.write(zones.iter().map(|&(zone, value)| (zone, value, hour_ago)))
-    }
-
-    /// As [`Self::set`], with the start of each value's slot; slots last a day.
-    pub fn write<'z>(&self, rows: impl IntoIterator<Item = (&'z str, f64, Timestamp)>) -> Result<()> {
-        let mut text = "zone,start,duration,value\n".to_owned();
-        for (zone, value, start) in rows {
-            writeln!(text, "{zone},{start},24h,{value}")?;
-        }
-        let fresh = self.path.with_extension("new");
-        std::fs::write(&fresh, text)?;
-        Ok(std::fs::rename(&fresh, &self.path)?)
-    }
-
-    /// The key `grid` of the extender's configuration, as it would be shipped.
-    pub fn config(&self) -> String {
-        format!("grid:\n  files:\n    - path: {}\n", self.path.display())
     }
 }
 
