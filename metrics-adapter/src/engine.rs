@@ -43,6 +43,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
+#[cfg(test)]
+pub(crate) use self::core::tests::stage;
 pub use self::core::{Core, World};
 use crate::{
     load::{LoadClients, LoadReport, Pollers},

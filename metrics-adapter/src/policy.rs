@@ -15,6 +15,7 @@ mod load;
 mod plan;
 
 mod quantity;
+mod reference;
 mod spec;
 mod status;
 
@@ -27,6 +28,7 @@ pub use self::{
     },
     plan::{BatchPlan, Due, LoadPlan, Plan, PlanError, Work},
     quantity::{PerReplica, PerReplicaError},
+    reference::reference,
     spec::{
         BatchSpec, CriticalitySpec, DaySpec, GreenScalingPolicy, GreenScalingPolicySpec, HysteresisSpec, ModeSpec,
         StepLimitSpec, TargetRef, WindowSpec, ZoneSpec,

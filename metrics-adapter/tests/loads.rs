@@ -131,7 +131,10 @@ async fn a_prometheus_that_hangs_is_given_up() {
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));
     Mock::given(method("GET")).respond_with(slow).mount(&server).await;
     let config: HttpConfig = serde_json::from_value(json!({ "url": server.uri(), "timeout": "200ms" })).unwrap();
-    assert!(matches!(Asked::new(&Api::default(), &[("default", config)], prometheus("up")).fault().await, LoadFault::Timeout(_)));
+    assert!(matches!(
+        Asked::new(&Api::default(), &[("default", config)], prometheus("up")).fault().await,
+        LoadFault::Timeout(_)
+    ));
 }
 
 #[tokio::test]
@@ -164,10 +167,12 @@ async fn cpu_of_the_pods_is_added_up() {
     let api = Api::default();
     api.put(SCALE, scale(2));
     let pods = "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods?labelSelector=app%3Dweb";
-    let pod = |cpu: &str| json!({
-        "metadata": { "name": "p" }, "timestamp": "2026-01-31T12:00:00Z", "window": "15s",
-        "containers": [{ "name": "c", "usage": { "cpu": cpu, "memory": "1Gi" } }],
-    });
+    let pod = |cpu: &str| {
+        json!({
+            "metadata": { "name": "p" }, "timestamp": "2026-01-31T12:00:00Z", "window": "15s",
+            "containers": [{ "name": "c", "usage": { "cpu": cpu, "memory": "1Gi" } }],
+        })
+    };
     api.put(pods, json!({ "items": [pod("1500m"), pod("250000000n")] }));
     let load = json!({ "metric": { "type": "Resource", "name": "cpu" } });
     let mut asked = Asked::new(&api, &[], load.clone());
@@ -220,13 +225,15 @@ async fn a_target_that_does_not_exist_is_named() {
 
 /// Pods whose pages are all on this machine, at one port.
 fn pods(names: &[&str], started: &str) -> Value {
-    let pod = |name: &&str| json!({
-        "metadata": { "name": name, "uid": name },
-        "status": {
-            "phase": "Running", "podIP": "127.0.0.1", "conditions": [{ "type": "Ready", "status": "True" }],
-            "containerStatuses": [{ "state": { "running": { "startedAt": started } } }],
-        },
-    });
+    let pod = |name: &&str| {
+        json!({
+            "metadata": { "name": name, "uid": name },
+            "status": {
+                "phase": "Running", "podIP": "127.0.0.1", "conditions": [{ "type": "Ready", "status": "True" }],
+                "containerStatuses": [{ "state": { "running": { "startedAt": started } } }],
+            },
+        })
+    };
     json!({ "items": names.iter().map(pod).collect::<Vec<_>>() })
 }
 
@@ -261,7 +268,10 @@ async fn a_page_that_is_none_and_a_pod_that_is_gone_are_told() {
     let (api, port) = (Api::default(), server.address().port());
     api.put(SCALE, scale(1));
     api.put(PODS, pods(&["a"], "2026-01-01T00:00:00Z"));
-    Mock::given(path("/metrics")).respond_with(ResponseTemplate::new(200).set_body_string("<html>\n")).mount(&server).await;
+    Mock::given(path("/metrics"))
+        .respond_with(ResponseTemplate::new(200).set_body_string("<html>\n"))
+        .mount(&server)
+        .await;
     let load = json!({ "pods": { "port": port, "metric": "requests_total" } });
     let mut asked = Asked::new(&api, &[], load);
     let fault = asked.fault().await.to_string();
@@ -277,6 +287,7 @@ async fn gauges_of_pods_are_added_up() {
     api.put(SCALE, scale(2));
     api.put(PODS, pods(&["a", "b"], "2026-01-01T00:00:00Z"));
     Mock::given(path("/stats")).respond_with(page(40.0)).mount(&server).await;
-    let load = json!({ "queue": { "pods": { "port": port, "path": "/stats", "metric": "requests_total", "kind": "value" } } });
+    let load =
+        json!({ "queue": { "pods": { "port": port, "path": "/stats", "metric": "requests_total", "kind": "value" } } });
     assert!((Asked::new(&api, &[], load).value().await - 94.0).abs() < 1e-9, "2 x (40 + 7)");
 }

@@ -3,7 +3,7 @@
 mod decide;
 mod entry;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,7 +1,7 @@
 mod batches;
 mod faults;
 mod places;
-mod stage;
+pub(crate) mod stage;
 
 use std::time::Duration;
 

@@ -1,1 +1,182 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use http::{Request, Response};
+use kube::client::Body;
+
+use super::*;
+use crate::engine::{
+    NoMetrics,
+    stage::{Stage, autoscaler},
+};
+
+/// An API server that takes statuses.
+#[derive(Clone, Default)]
+struct Server {
+    written: Arc<Mutex<Vec<(String, Value)>>>,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn client(&self) -> Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body: Value = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap();
+                let (status, answer) = if server.refuses.load(Ordering::Relaxed) {
+                    (
+                        500,
+                        json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "down", "code": 500 }),
+                    )
+                } else {
+                    assert!(parts.uri.query().unwrap().contains("fieldManager=kube-sci-metrics-adapter"));
+                    server.written.lock().unwrap().push((parts.uri.path().to_owned(), body.clone()));
+                    (200, body)
+                };
+                let answer = Body::from(answer.to_string().into_bytes());
+                Ok::<_, std::convert::Infallible>(Response::builder().status(status).body(answer).unwrap())
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    /// Paths of statuses that were written since this was asked last.
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.written.lock().unwrap()).into_iter().map(|(path, _)| path).collect()
+    }
+}
+
+struct Setting {
+    stage: Stage,
+    server: Server,
+    writer: StatusWriter,
+    table: PolicyTableHandle,
+    now: Arc<Mutex<Timestamp>>,
+    events: mpsc::Receiver<Note>,
+}
+
+impl Setting {
+    fn new(leadership: Leadership) -> Self {
+        let mut stage = Stage::ready(450.0);
+        stage.autoscalers(&[autoscaler(&["carbon_adjusted_load", "cpu"])]);
+        stage.no_budgets();
+        let (server, table) = (Server::default(), PolicyTableHandle::default());
+        let now = Arc::new(Mutex::new(stage.now));
+        let (sender, events) = mpsc::channel(100);
+        let clock = Arc::clone(&now);
+        let writer = StatusWriter::new(StatusOptions {
+            client: server.client(),
+            table: table.clone(),
+            leadership,
+            events: Some(sender),
+            metrics: Arc::new(NoMetrics),
+            clock: Arc::new(move || *clock.lock().unwrap()),
+        });
+        Self { stage, server, writer, table, now, events }
+    }
+
+    async fn look(&mut self) -> Vec<String> {
+        *self.now.lock().unwrap() = self.stage.now;
+        self.table.publish(self.stage.tick());
+        self.writer.look(&|| ()).await;
+        self.server.take()
+    }
+
+    fn told(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).map(|note| note.reason.into_owned()).collect()
+    }
+}
+
+const PATH: &str = "/apis/kube-sci.dev/v1alpha1/namespaces/shop/greenscalingpolicies/web/status";
+
+#[tokio::test]
+async fn a_status_is_written_where_it_matters_and_refreshed_now_and_then() {
+    let mut setting = Setting::new(Leadership::always());
+    setting.stage.policy(json!({}));
+    assert_eq!(setting.look().await, [PATH]);
+    assert_eq!(setting.told(), ["Throttled"]);
+    assert_eq!(setting.look().await, [""; 0]);
+
+    // Numbers that move wait for a minute.
+    setting.stage.load(2_000.0);
+    assert_eq!(setting.look().await, [""; 0]);
+    setting.stage.pass(Duration::from_secs(60));
+    assert_eq!(setting.look().await, [PATH]);
+    assert_eq!(setting.told(), [""; 0]);
+
+    // What changes a condition does not wait.
+    setting.stage.intensities(&[]);
+    assert_eq!(setting.look().await, [PATH]);
+    assert_eq!(setting.told(), ["CarbonMissing", "ReleasedCarbonUnknown"]);
+}
+
+#[tokio::test]
+async fn who_does_not_lead_writes_nothing() {
+    let mut setting = Setting::new(Leadership::default());
+    setting.stage.policy(json!({}));
+    assert_eq!(setting.look().await, [""; 0]);
+    assert_eq!(setting.told(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_refused_status_is_tried_again_and_its_events_are_told_once() {
+    let mut setting = Setting::new(Leadership::always());
+    setting.stage.policy(json!({}));
+    setting.server.refuses.store(true, Ordering::Relaxed);
+    setting.look().await;
+    assert_eq!(setting.told(), [""; 0]);
+    setting.server.refuses.store(false, Ordering::Relaxed);
+    assert_eq!(setting.look().await, [""; 0], "not at once");
+    setting.stage.pass(Duration::from_secs(5));
+    assert_eq!(setting.look().await, [PATH]);
+    assert_eq!(setting.told(), ["Throttled"]);
+}
+
+#[tokio::test]
+async fn a_new_leader_repeats_nothing() {
+    let mut setting = Setting::new(Leadership::always());
+    setting.stage.policy(json!({}));
+    setting.look().await;
+    let written = policy_status(&setting.stage.state(), setting.stage.now);
+    let mut next = Setting::new(Leadership::always());
+    next.stage.status = serde_json::to_value(&written).unwrap();
+    next.stage.policy(json!({}));
+    assert_eq!(next.look().await, [""; 0], "the same need not be written");
+    assert_eq!(next.told(), [""; 0]);
+    next.stage.intensities(&[]);
+    assert_eq!(next.look().await, [PATH]);
+    assert_eq!(next.told(), ["CarbonMissing", "ReleasedCarbonUnknown"]);
+}
+
+#[tokio::test]
+async fn budgets_are_written_too() {
+    let mut setting = Setting::new(Leadership::always());
+    setting.stage.budget(json!({}));
+    assert_eq!(setting.look().await, ["/apis/kube-sci.dev/v1alpha1/namespaces/shop/carbonbudgets/month/status"]);
+    assert_eq!(setting.look().await, [""; 0]);
+}
+
+#[test]
+fn of_many_changes_the_oldest_are_written_first_and_not_all_at_once() {
+    let mut stage = Stage::ready(450.0);
+    let names: Vec<String> = (0..50).map(|n| format!("web-{n}")).collect();
+    stage.relist(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    stage.no_budgets();
+    stage.autoscalers(&[]);
+    let table = stage.tick();
+    let mut book = Book::default();
+    let jobs = policy_jobs(&table, &mut book, stage.now);
+    assert_eq!(jobs.len(), 50);
+    let by_age: BTreeMap<Timestamp, usize> = jobs.iter().fold(BTreeMap::new(), |mut ages, job| {
+        *ages.entry(job.waits_since).or_default() += 1;
+        ages
+    });
+    assert_eq!(by_age.into_keys().collect::<Vec<_>>(), [Timestamp::MIN], "new ones go first");
+}

@@ -32,6 +32,7 @@ pub struct Stage {
     pub uid: String,
     pub status: Value,
     pub wanted: WantedZones,
+    leading: bool,
     generation: i64,
     snapshot: Arc<Snapshot>,
 }
@@ -92,6 +93,7 @@ impl Stage {
             uid: "uid".into(),
             status: Value::Null,
             wanted: WantedZones::default(),
+            leading: true,
             generation: 0,
             snapshot: Arc::default(),
         };
@@ -249,6 +251,18 @@ impl Stage {
         self.core.budget(Step::End, self.now);
     }
 
+    pub fn no_budgets(&mut self) {
+        self.core.budget(Step::Begin, self.now);
+        self.core.budget(Step::End, self.now);
+    }
+
+    /// Another replica leads for a moment.
+    pub fn follow(&mut self) {
+        self.leading = false;
+        self.tick();
+        self.leading = true;
+    }
+
     pub fn revision(&self) -> u64 {
         self.core.policies[&key()].revision
     }
@@ -269,8 +283,13 @@ impl Stage {
             self.snapshot = snapshot;
         }
         let learned = LearnedHours::default();
-        let world =
-            World { snapshot: &self.snapshot, learned: &learned, wanted: &self.wanted, leading: true, now: self.now };
+        let world = World {
+            snapshot: &self.snapshot,
+            learned: &learned,
+            wanted: &self.wanted,
+            leading: self.leading,
+            now: self.now,
+        };
         self.core.tick(&world)
     }
 
