@@ -93,7 +93,7 @@ impl JsonSchema for PerReplica {
             "pattern": r"^\+?[0-9.]+([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
             "maxLength": MAX_LENGTH,
             "x-kubernetes-validations": [{
-                "rule": "isQuantity(string(self)) && quantity(string(self)).sign() == 1",
+                "rule": "isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",
                 "message": "write an amount above zero, like 100, 1500m or 2k",
             }],
         })
