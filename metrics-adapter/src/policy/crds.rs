@@ -11,7 +11,7 @@ use super::{CarbonBudget, GreenScalingPolicy};
 /// # Errors
 /// Where a schema is no schema of Kubernetes: a mistake in the types, which a test finds.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    [GreenScalingPolicy::crd(), CarbonBudget::crd()].into_iter().map(without_nullable).collect()
+    [GreenScalingPolicy::crd(), CarbonBudget::crd()].into_iter().map(put_right).collect()
 }
 
 /// The kind of [`GreenScalingPolicy`] for clients.
@@ -26,7 +26,7 @@ pub fn budget_resource() -> ApiResource {
 
 /// An optional field is absent or has a value. Were `null` allowed, rules would have to ask for it everywhere; so it is
 /// pruned by the API server.
-fn without_nullable(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
+fn put_right(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut value = serde_json::to_value(crd)?;
     strip(&mut value);
     serde_json::from_value(value)
@@ -37,6 +37,10 @@ fn strip(value: &mut Value) {
         Value::Object(fields) => {
             if fields.get("nullable").is_some_and(Value::is_boolean) {
                 fields.remove("nullable");
+            }
+            // Bounds say as much, and the API server warns of formats that it does not know.
+            if fields.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+                fields.remove("format");
             }
             fields.values_mut().for_each(strip);
         }
