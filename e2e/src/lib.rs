@@ -34,6 +34,7 @@ pub mod hpa_recorder;
 mod http_server;
 pub mod load_world;
 pub mod local_cluster;
+pub mod metrics_client;
 pub mod metrics_text;
 pub mod misbehaving;
 pub mod own_program;

@@ -6,6 +6,7 @@ mod grid_api;
 mod hpa_recorder;
 mod local_cluster;
 mod manifests;
+mod metrics_api;
 mod process;
 mod prometheus;
 mod scaphandre;
