@@ -3,7 +3,11 @@
 //! Notices come over a bounded channel from whoever has something to say and would rather drop it than wait; one task
 //! writes them at a limited rate.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher, BuildHasherDefault},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -11,6 +15,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, Client, api::PostParams};
+use rustc_hash::FxHasher;
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, timeout},
@@ -145,7 +150,7 @@ fn event(note: &Note, reporter: &Reporter) -> Event {
     let name = note.regarding.name.as_deref().unwrap_or_default();
     Event {
         metadata: ObjectMeta {
-            name: Some(event_name(name, note.at)),
+            name: Some(event_name(name, note)),
             namespace: Some(note.regarding.namespace.clone().unwrap_or_else(|| "default".to_owned())),
             ..ObjectMeta::default()
         },
@@ -161,11 +166,14 @@ fn event(note: &Note, reporter: &Reporter) -> Event {
     }
 }
 
-/// As client-go names events: unique by time. Of a very long name of an object the end is left out.
-fn event_name(object: &str, at: Timestamp) -> String {
-    let time = format!("{:x}", at.as_nanosecond());
-    let room = NAME_MAX_BYTES.saturating_sub(time.len() + 1);
-    format!("{}.{time}", beginning(object, room).trim_end_matches(['-', '.']))
+/// Unique by time, kind and what is said: several things may be said at the same instant. Of a very long name of an
+/// object the end is left out.
+fn event_name(object: &str, note: &Note) -> String {
+    let said = (note.regarding.kind.as_deref(), &*note.reason, note.text.as_str());
+    let said = BuildHasherDefault::<FxHasher>::default().hash_one(said);
+    let unique = format!("{:x}.{said:x}", note.at.as_nanosecond());
+    let room = NAME_MAX_BYTES.saturating_sub(unique.len() + 1);
+    format!("{}.{unique}", beginning(object, room).trim_end_matches(['-', '.']))
 }
 
 /// At most `bytes` of the text, up to a character boundary.
@@ -196,5 +204,20 @@ mod tests {
         assert!(labels.iter().all(|label| !label.is_empty() && !label.ends_with('-')), "{event_name}");
         assert_eq!(event.regarding.unwrap().name.as_deref(), Some(name.as_str()));
         assert!(event.note.unwrap().len() <= NOTE_MAX_BYTES);
+    }
+
+    #[test]
+    fn two_things_said_at_the_same_instant_are_two_events() {
+        let note = |reason: &'static str| Note {
+            regarding: ObjectReference { name: Some("web".to_owned()), ..ObjectReference::default() },
+            at: "2026-01-31T12:00:00Z".parse().unwrap(),
+            severity: Severity::Warning,
+            reason: reason.into(),
+            action: "Acting",
+            text: "text".to_owned(),
+        };
+        let name = |note: &Note| event_name("web", note);
+        assert_ne!(name(&note("CarbonMissing")), name(&note("GuardMissing")));
+        assert_eq!(name(&note("CarbonMissing")), name(&note("CarbonMissing")), "saying it again is no second event");
     }
 }
