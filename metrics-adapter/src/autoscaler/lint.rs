@@ -178,7 +178,8 @@ impl Linted<'_> {
             independent += i32::from(!here);
         }
         if guards == 0 {
-            let guard = thresholds.guard();
+            // A quantity has three decimals. Rounded down it is still a guard.
+            let guard = (thresholds.guard().get() * 1_000.0).floor() / 1_000.0;
             let text = format!(
                 "{} has no metric but {}: add one with the target {guard}, best from another source",
                 autoscaler.name,
