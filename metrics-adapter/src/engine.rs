@@ -152,6 +152,7 @@ impl EngineMetrics for NoMetrics {}
 
 /// What the engine is told.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an object is as large as it is, and moves twice")]
 enum Input {
     Policy(Step<GreenScalingPolicy>),
     Budget(Step<CarbonBudget>),
@@ -224,7 +225,9 @@ impl Engine {
                         self.apply(input);
                         next = inputs.try_recv().ok();
                     }
-                    next.into_iter().for_each(|input| self.apply(input));
+                    if let Some(input) = next {
+                        self.apply(input);
+                    }
                     changed = true;
                 }
                 Some(report) = reports.recv() => {

@@ -71,7 +71,7 @@ impl Asked {
     }
 
     async fn report(&mut self) -> LoadReport {
-        let report = timeout(Duration::from_secs(60), self.reports.recv()).await;
+        let report = timeout(Duration::from_mins(1), self.reports.recv()).await;
         report.expect("no report in time").expect("the poller is there")
     }
 

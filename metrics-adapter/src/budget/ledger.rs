@@ -25,7 +25,7 @@ use crate::{policy::CriticalitySpec, table::PolicyKey};
 /// All budgets.
 #[derive(Debug, Default)]
 pub struct Budgets {
-    budgets: BTreeMap<PolicyKey, Entry>,
+    by_key: BTreeMap<PolicyKey, Entry>,
     /// What the pods of every namespace with a budget have caused since this process began.
     counted: FxHashMap<Arc<str>, f64>,
     /// By workload, as of the accounts that were looked at last.
@@ -57,7 +57,7 @@ impl Budgets {
     /// One step of the watch.
     pub fn apply(&mut self, step: Step<CarbonBudget>, now: Timestamp) {
         match step {
-            Step::Begin => self.budgets.values_mut().for_each(|entry| entry.seen = false),
+            Step::Begin => self.by_key.values_mut().for_each(|entry| entry.seen = false),
             Step::Listed(budget) | Step::Applied(budget) => {
                 let spec = checked(budget.spec);
                 self.put(&budget.metadata, spec, budget.status.unwrap_or_default(), now);
@@ -68,10 +68,10 @@ impl Budgets {
             }
             Step::Deleted(metadata) => {
                 if let Some(key) = key(&metadata) {
-                    self.budgets.remove(&key);
+                    self.by_key.remove(&key);
                 }
             }
-            Step::End => self.budgets.retain(|_, entry| entry.seen),
+            Step::End => self.by_key.retain(|_, entry| entry.seen),
         }
     }
 
@@ -79,7 +79,7 @@ impl Budgets {
     pub fn tick(&mut self, snapshot: &Arc<Snapshot>, leading: bool, now: Timestamp) {
         self.count(snapshot);
         let month = month(now);
-        for (key, entry) in &mut self.budgets {
+        for (key, entry) in &mut self.by_key {
             let counted = self.counted.get(&key.namespace).copied().unwrap_or(0.0);
             entry.tick(counted, leading, &month, now);
         }
@@ -110,12 +110,12 @@ impl Budgets {
                 stored: Arc::clone(&entry.stored),
             })
         };
-        self.budgets.iter().map(state).collect()
+        self.by_key.iter().map(state).collect()
     }
 
     fn in_force(&self, namespace: &str) -> Option<(&PolicyKey, &Entry)> {
         let first = PolicyKey::new(namespace, "");
-        let rest = self.budgets.range(first..).take_while(|(key, _)| *key.namespace == *namespace);
+        let rest = self.by_key.range(first..).take_while(|(key, _)| *key.namespace == *namespace);
         rest.into_iter().find(|(_, entry)| entry.spec.is_ok())
     }
 
@@ -130,23 +130,18 @@ impl Budgets {
         let uid = metadata.uid.as_deref().unwrap_or_default();
         let counted = self.counted.entry(Arc::clone(&key.namespace)).or_insert(0.0);
         let generation = metadata.generation.unwrap_or(0);
-        let known = self.budgets.get_mut(&key).filter(|known| *known.uid == *uid);
-        match known {
-            Some(entry) => {
-                entry.seen = true;
-                entry.generation = generation;
-                entry.spec = spec;
-                // The holder of the Lease knows better than what it wrote a while ago.
-                if !entry.leading {
-                    entry.adopt(&status, *counted, &month(now));
-                }
-                entry.stored = Arc::new(status);
-            }
-            None => {
-                let entry = Entry::new(uid, generation, spec, status, *counted, now);
-                self.budgets.insert(key, entry);
-            }
+        let known = self.by_key.get_mut(&key).filter(|known| *known.uid == *uid);
+        let Some(entry) = known else {
+            let entry = Entry::new(uid, generation, spec, status, *counted, now);
+            self.by_key.insert(key, entry);
+            return;
+        };
+        (entry.seen, entry.generation, entry.spec) = (true, generation, spec);
+        // The holder of the Lease knows better than what it wrote a while ago.
+        if !entry.leading {
+            entry.adopt(&status, *counted, &month(now));
         }
+        entry.stored = Arc::new(status);
     }
 
     /// Adds what accounts have grown by to their namespaces. An account that was closed and opened again begins at

@@ -1,4 +1,5 @@
 //! `CarbonBudget` as users write it, and what the adapter writes into it.
+#![allow(clippy::duplicated_attributes, reason = "printer columns have the same keys")]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
@@ -42,7 +43,8 @@ pub struct CarbonBudgetSpec {
     /// Share of the budget from which on policies tighten, above 0 and below 1. What counts is the larger one of the
     /// share that is spent and the share that will be at the end of the month.
     #[serde(default = "default_starts_throttling_at")]
-    #[schemars(range(min = 0.01, max = 0.99))]
+    // The API server compares whole numbers with the whole part of a bound: a least of 0.01 would admit 0.
+    #[schemars(range(max = 0.99), extend("minimum" = 0, "exclusiveMinimum" = true))]
     pub starts_throttling_at: f64,
 }
 

@@ -53,7 +53,9 @@ impl Autoscalers {
             known.all.keys().map(|name| PolicyKey { namespace: Arc::clone(namespace), name: Arc::clone(name) })
         });
         let gone: Vec<PolicyKey> = known.filter(|key| !listed.contains(key)).collect();
-        gone.iter().for_each(|key| self.remove(&key.namespace, &key.name));
+        for key in gone {
+            self.remove(&key.namespace, &key.name);
+        }
     }
 
     pub(super) fn keep(&mut self, namespace: &str, name: &str) {

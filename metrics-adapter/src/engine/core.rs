@@ -122,7 +122,9 @@ impl Core {
                 self.listed.policies = true;
                 let gone = self.policies.iter().filter(|(_, entry)| !entry.seen);
                 let gone: Vec<PolicyKey> = gone.map(|(key, _)| key.clone()).collect();
-                gone.iter().for_each(|key| self.delete_policy(key));
+                for key in gone {
+                    self.delete_policy(&key);
+                }
             }
         }
     }

@@ -173,7 +173,9 @@ impl<'s> Zones<'s> {
             return points;
         }
         let scaled = |value: GramsPerKwh, share: Share| value.get() * share.get();
-        points.iter_mut().for_each(|point| point.value = GramsPerKwh::clamped(scaled(point.value, first.share)));
+        for point in &mut points {
+            point.value = GramsPerKwh::clamped(scaled(point.value, first.share));
+        }
         for zone in others {
             let theirs = self.points(&zone.zone).unwrap_or_default();
             points.retain_mut(|point| {
@@ -183,7 +185,9 @@ impl<'s> Zones<'s> {
                 true
             });
         }
-        points.iter_mut().for_each(|point| (point.lower, point.upper) = (point.value, point.value));
+        for point in &mut points {
+            (point.lower, point.upper) = (point.value, point.value);
+        }
         points
     }
 

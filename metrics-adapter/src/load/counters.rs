@@ -67,14 +67,14 @@ impl Counters {
         &mut self,
         kind: CounterKind,
         now: Timestamp,
-        pods: Vec<(PodSeen, Result<PodPage, LoadFault>)>,
+        pods: &[(PodSeen, Result<PodPage, LoadFault>)],
     ) -> Result<Total, LoadFault> {
         let there: FxHashSet<String> = pods.iter().map(|(pod, _)| pod.uid.clone()).collect();
         self.pods.retain(|uid, _| there.contains(uid));
         let previous = self.round.replace(now);
         let expected = pods.iter().filter(|(pod, _)| pod.ready).count();
         let (mut answered, mut with_samples, mut first) = (0, 0, String::new());
-        for (pod, page) in &pods {
+        for (pod, page) in pods {
             match page {
                 Ok(page) => {
                     answered += usize::from(pod.ready);
@@ -94,14 +94,14 @@ impl Counters {
         if with_samples == 0 {
             return Err(LoadFault::Nothing("no page has a sample of this name and these labels".to_owned()));
         }
-        self.total(&pods, (answered, expected), first)
+        self.total(pods, (answered, expected), &first)
     }
 
     fn total(
         &self,
         pods: &[(PodSeen, Result<PodPage, LoadFault>)],
         (answered, expected): (usize, usize),
-        first: String,
+        first: &str,
     ) -> Result<Total, LoadFault> {
         let known = |pod: &PodSeen| self.pods.get(&pod.uid).and_then(|known| known.load);
         let ready = pods.iter().filter(|(pod, _)| pod.ready);
@@ -178,6 +178,7 @@ mod tests {
         PodSeen { uid: uid.into(), name: uid.into(), ready: true, started_at: Some(at(-10_000)) }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "a page stands beside faults")]
     fn page(second: i64, series: &[(u64, f64)]) -> Result<PodPage, LoadFault> {
         Ok(PodPage { at: at(second), series: series.to_vec() })
     }
@@ -186,12 +187,13 @@ mod tests {
         Err(LoadFault::Unreachable("connection refused".into()))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better in tests")]
     fn round(
         counters: &mut Counters,
         second: i64,
         pods: Vec<(PodSeen, Result<PodPage, LoadFault>)>,
     ) -> Result<f64, LoadFault> {
-        counters.round(CounterKind::Rate, at(second), pods).map(|total| total.value)
+        counters.round(CounterKind::Rate, at(second), &pods).map(|total| total.value)
     }
 
     #[test]
@@ -240,7 +242,7 @@ mod tests {
         };
         let _ = round(&mut counters, 0, ten(0, 0.0, 0));
         assert!((round(&mut counters, 10, ten(10, 100.0, 0)).unwrap() - 100.0).abs() < 1e-9);
-        let partial = counters.round(CounterKind::Rate, at(20), ten(20, 200.0, 2)).unwrap();
+        let partial = counters.round(CounterKind::Rate, at(20), &ten(20, 200.0, 2)).unwrap();
         assert!((partial.value - 100.0).abs() < 1e-9);
         assert_eq!(partial.warning.unwrap(), "8 of 10 pods answer, 0: connection refused");
         let lost = round(&mut counters, 30, ten(30, 300.0, 3)).unwrap_err();
@@ -269,7 +271,7 @@ mod tests {
     fn gauges_count_as_they_are() {
         let mut counters = Counters::default();
         let pods = vec![(pod("a"), page(0, &[(1, 3.0), (2, 4.0)])), (pod("b"), page(0, &[]))];
-        assert!((counters.round(CounterKind::Value, at(0), pods).unwrap().value - 7.0).abs() < 1e-9);
+        assert!((counters.round(CounterKind::Value, at(0), &pods).unwrap().value - 7.0).abs() < 1e-9);
     }
 
     #[test]

@@ -121,8 +121,8 @@ impl PodsSource {
         );
         let list: PodList = get(self.target.client(), &path).await?;
         let started = Instant::now();
-        let pages = self.pages(list.items.iter().filter_map(|pod| pod.seen()).collect(), (now, started)).await;
-        let Total { value, warning } = self.counters.round(self.spec.kind, now, pages)?;
+        let pages = self.pages(list.items.iter().filter_map(Pod::seen).collect(), (now, started)).await;
+        let Total { value, warning } = self.counters.round(self.spec.kind, now, &pages)?;
         checked(LoadReading {
             sample: LoadSample { value, at: now },
             source: format!("pods/{}", self.spec.metric).into(),

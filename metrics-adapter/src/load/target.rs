@@ -23,7 +23,7 @@ const WELL_KNOWN: [(&str, &str); 3] =
 pub(super) struct Target {
     client: Client,
     namespace: String,
-    target: TargetRef,
+    reference: TargetRef,
     resource: Option<ApiResource>,
     known: Option<(Instant, Selected)>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Selected {
 
 impl Target {
     pub(super) fn new(client: Client, namespace: &str, target: &TargetRef) -> Self {
-        Self { client, namespace: namespace.to_owned(), target: target.clone(), resource: None, known: None }
+        Self { client, namespace: namespace.to_owned(), reference: target.clone(), resource: None, known: None }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -57,7 +57,7 @@ impl Target {
         {
             return Ok(known.clone());
         }
-        let TargetRef { kind, name, api_version } = &self.target;
+        let TargetRef { kind, name, api_version } = &self.reference;
         let resource = match &self.resource {
             Some(resource) => resource.clone(),
             None => resource_of(&self.client, api_version, kind).await?,

@@ -1,4 +1,5 @@
 //! `GreenScalingPolicy` as users write it.
+#![allow(clippy::duplicated_attributes, reason = "printer columns have the same keys")]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;

@@ -82,7 +82,7 @@ fn every_fault_has_a_condition() {
     check(condition::LOAD_AVAILABLE, "True LastValueHeld", &|stage| {
         stage.load_of(stage.revision(), Err(LoadFault::Ambiguous(2)));
     });
-    check(condition::LOAD_AVAILABLE, "False SeveralResults", &|stage| stage.pass(Duration::from_secs(300)));
+    check(condition::LOAD_AVAILABLE, "False SeveralResults", &|stage| stage.pass(Duration::from_mins(5)));
     check(condition::READY, "False NoLoad", &|_| ());
     check(condition::LOAD_AVAILABLE, "True Fresh", &|stage| stage.load(1.0));
     check(condition::CARBON_FRESH, "False Missing", &|stage| stage.intensities(&[]));
@@ -104,7 +104,7 @@ fn a_condition_keeps_the_time_at_which_its_status_changed() {
     let mut stage = sound(450.0);
     let first = stage.policy(json!({}));
     let written = policy_status(&first, stage.now);
-    stage.pass(Duration::from_secs(1_200));
+    stage.pass(Duration::from_mins(20));
     stage.intensities(&[("DE", 100.0)]);
     stage.load(1_000.0);
     let state = PolicyState { stored: Arc::new(written.clone()), ..(*stage.state()).clone() };
@@ -131,7 +131,7 @@ fn events_tell_what_changed_and_nothing_twice() {
     let written = policy_status(&state, stage.now).conditions;
 
     stage.intensities(&[("DE", 100.0)]);
-    stage.pass(Duration::from_secs(300));
+    stage.pass(Duration::from_mins(5));
     stage.autoscalers(&[autoscaler(&["carbon_adjusted_load"])]);
     let state = stage.state();
     assert_eq!(reasons(&state, &written, &stage), ["Warning LoadStale", "Normal CarbonFresh", "Warning GuardMissing"]);

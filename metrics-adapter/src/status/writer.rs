@@ -11,6 +11,7 @@ use kube::{
 };
 use kube_sci_cluster::events::Note;
 use rustc_hash::FxHashMap;
+use sci_core::scaling::GreenFactor;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{
@@ -258,10 +259,9 @@ where
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     let patch = Patch::Apply(&job.body);
     match timeout(WRITE_TIMEOUT, api.patch_status(&job.key.name, &parameters, &patch)).await {
-        Ok(Ok(_)) => Ok(WriteOutcome::Written),
+        // What comes back may be unreadable, but then it was written.
+        Ok(Ok(_) | Err(kube::Error::SerdeError(_))) => Ok(WriteOutcome::Written),
         Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => Ok(WriteOutcome::Gone),
-        // What came back cannot be read, but it was written.
-        Ok(Err(kube::Error::SerdeError(_))) => Ok(WriteOutcome::Written),
         Ok(Err(error)) => Err(Some(error.to_string())),
         Err(_) => Err(Some(format!("no answer within {} s", WRITE_TIMEOUT.as_secs()))),
     }
@@ -345,9 +345,7 @@ fn policy_mark(state: &PolicyState, now: Timestamp) -> Mark {
 fn budget_mark(state: &BudgetState) -> Mark {
     let remembered = state.outlook.map_or(Remembered::Nothing, |outlook| {
         let tightening = outlook.tightening;
-        Remembered::Budget(
-            [tightening.best_effort, tightening.standard, tightening.critical].map(|factor| factor.get()),
-        )
+        Remembered::Budget([tightening.best_effort, tightening.standard, tightening.critical].map(GreenFactor::get))
     });
     Mark { generation: state.generation, verdicts: budget_verdicts(state).to_vec(), remembered }
 }

@@ -40,7 +40,7 @@ impl Cluster {
             cluster.index.begin_list(kind);
             match kind {
                 ObjectKind::Node => {
-                    drop(cluster.index.apply_node(&serde_json::from_value(node.clone()).unwrap(), cluster.now))
+                    drop(cluster.index.apply_node(&serde_json::from_value(node.clone()).unwrap(), cluster.now));
                 }
                 ObjectKind::Pod => drop(cluster.index.apply_pod(&serde_json::from_value(pod.clone()).unwrap())),
                 ObjectKind::Namespace => {}

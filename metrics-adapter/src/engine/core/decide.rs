@@ -122,12 +122,9 @@ impl Context<'_> {
             return None;
         }
         entry.resumed = false;
-        let past = policy.curve.needs_history().then(|| match (&entry.last_weights, intensity) {
-            (Some(weights), _) => self.pasts.of(weights),
-            (None, _) => {
-                let nodes = self.zones.of_nodes().clone();
-                self.pasts.of(&nodes)
-            }
+        let past = policy.curve.needs_history().then(|| {
+            let weights = entry.last_weights.as_ref().unwrap_or_else(|| self.zones.of_nodes());
+            self.pasts.of(weights)
         });
         let inputs = Inputs {
             now,

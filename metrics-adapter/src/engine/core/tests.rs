@@ -71,7 +71,7 @@ fn a_restart_goes_on_where_the_last_process_was() {
     let mut stage = Stage::ready(450.0).without_intensity();
     stage.status = throttled;
     assert!(stage.policy(json!({})).adjusted_load(stage.now).is_err());
-    stage.pass(Duration::from_secs(60));
+    stage.pass(Duration::from_mins(1));
     stage.load(1_000.0);
     let state = stage.state();
     assert_eq!(state.decision().unwrap().phase, Phase::CarbonUnknown);

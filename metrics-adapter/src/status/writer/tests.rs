@@ -107,7 +107,7 @@ async fn a_status_is_written_where_it_matters_and_refreshed_now_and_then() {
     // Numbers that move wait for a minute.
     setting.stage.load(2_000.0);
     assert_eq!(setting.look().await, [""; 0]);
-    setting.stage.pass(Duration::from_secs(60));
+    setting.stage.pass(Duration::from_mins(1));
     assert_eq!(setting.look().await, [PATH]);
     assert_eq!(setting.told(), [""; 0]);
 

@@ -20,7 +20,7 @@ fn a_load_that_is_none_keeps_the_last_one_until_it_is_stale() {
     ] {
         let mut stage = Stage::ready(100.0);
         stage.policy(json!({}));
-        stage.pass(Duration::from_secs(60));
+        stage.pass(Duration::from_mins(1));
         stage.load_of(stage.revision(), Err(fault.clone()));
         let state = stage.state();
         assert!((number(state.adjusted_load(stage.now)) - 1_000.0).abs() < 1e-9, "{fault:?}");
@@ -93,7 +93,7 @@ fn stale_carbon_is_an_ordinary_autoscaler() {
 fn an_intensity_that_vanishes_gives_the_load_free_at_once() {
     let mut stage = Stage::ready(450.0);
     stage.policy(json!({ "maxStep": { "factor": 0.05 } }));
-    stage.pass(Duration::from_secs(1_200));
+    stage.pass(Duration::from_mins(20));
     stage.load(1_000.0);
     assert_eq!(stage.state().decision().unwrap().phase, Phase::Throttled);
     stage.intensities(&[]);

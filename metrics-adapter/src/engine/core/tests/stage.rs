@@ -207,6 +207,7 @@ impl Stage {
         self.state()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better in tests")]
     pub fn apply(&mut self, change: Value) {
         self.generation += 1;
         let policy = self.object("web", &change);
@@ -241,6 +242,7 @@ impl Stage {
         self.core.autoscaler(Step::End);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better in tests")]
     pub fn budget(&mut self, status: Value) {
         let budget = json!({
             "apiVersion": "kube-sci.dev/v1alpha1", "kind": "CarbonBudget",
