@@ -135,6 +135,9 @@ fn carbon(state: &PolicyState) -> Verdict {
         IntensityProblem::Missing => of(false, "Missing"),
         IntensityProblem::Stale => of(false, "Stale"),
     };
+    if state.outcome.is_none() {
+        return Verdict::unknown(condition::CARBON_FRESH, "Pending");
+    }
     match (&state.intensity, state.decision().map(|decision| &decision.carbon)) {
         (Err(problem), _) => by_problem(problem),
         (Ok(_), Some(Err(NoCarbon::Stale { .. }))) => of(false, "Stale"),
@@ -168,7 +171,10 @@ fn guard(state: &PolicyState) -> Verdict {
     }
     let finding = report.findings.iter().find(|finding| finding.kind.is_about_guard());
     match finding {
-        _ if report.names.is_empty() => Verdict::unknown(condition::GUARD_PRESENT, "Pending"),
+        _ if report.names.is_empty() && report.findings.is_empty() => {
+            Verdict::unknown(condition::GUARD_PRESENT, "Pending")
+        }
+        _ if report.names.is_empty() => Verdict::unknown(condition::GUARD_PRESENT, "NoAutoscaler"),
         Some(finding) => of(finding.kind.severity() == Severity::Warning && report.guarded, finding.kind.as_str()),
         None if report.guarded => of(true, "Present"),
         None => of(false, "GuardMissing"),

@@ -128,7 +128,8 @@ fn findings(state: &PolicyState, about_guard: bool) -> String {
     let plan = state.plan.as_ref().ok();
     match (about_guard, state.autoscaler.names.first(), plan.map(|plan| plan.thresholds())) {
         (true, _, Some(None)) => "the deadline is the guard of a batch".to_owned(),
-        (_, None, _) => "no autoscaler was looked at yet".to_owned(),
+        (_, None, _) if state.autoscaler.findings.is_empty() => "no autoscaler was looked at yet".to_owned(),
+        (_, None, _) => "there is no autoscaler that could have one".to_owned(),
         (true, Some(name), _) => format!("{name} has a guard"),
         (false, Some(name), _) => format!("{name} reads the policy as it is meant"),
     }

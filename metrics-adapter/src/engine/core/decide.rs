@@ -27,6 +27,8 @@ use crate::{
 
 /// A factor that an earlier process decided is not given up while the sources of carbon are asked for the first time.
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
+/// A new policy waits for its zone as long: its first decision holds for the whole dwell time.
+const SETTLING_NEW: SignedDuration = SignedDuration::from_secs(10);
 /// Without carbon a queue is worked off in a minute, or as fast as it can be.
 const PLAIN_BATCH_SECONDS: f64 = 60.0;
 /// What a replica costs is looked at this often.
@@ -118,10 +120,11 @@ impl Context<'_> {
     ) -> Option<Outcome> {
         let now = self.world.now;
         let carbon = carbon(intensity);
-        if carbon.is_err() && entry.resumed && now.duration_since(entry.since) < SETTLING {
+        let settling = if entry.resumed { SETTLING } else { SETTLING_NEW };
+        if carbon.is_err() && !entry.settled && now.duration_since(entry.since) < settling {
             return None;
         }
-        entry.resumed = false;
+        entry.settled = true;
         let past = policy.curve.needs_history().then(|| {
             let weights = entry.last_weights.as_ref().unwrap_or_else(|| self.zones.of_nodes());
             self.pasts.of(weights)

@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub governor: Governor,
     /// Whether the governor goes on from what an earlier process decided.
     pub resumed: bool,
+    /// Whether anything was decided in this process.
+    pub settled: bool,
     /// Since when this process knows it.
     pub since: Timestamp,
     pub waiting_since: Option<Timestamp>,
@@ -56,6 +58,7 @@ impl Entry {
             load: LoadState::default(),
             resumed: governor.state().factor.throttles(),
             governor,
+            settled: false,
             since: now,
             waiting_since: remembered.and_then(|known| known.waiting_since.as_ref()).map(|time| time.0),
             last_weights: None,

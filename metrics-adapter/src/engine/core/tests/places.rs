@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::Stage;
+use super::stage::{Stage, number};
 use crate::table::{IntensityProblem, PlacementBasis};
 
 #[test]
@@ -70,6 +70,7 @@ fn a_named_zone_is_asked_for_even_if_no_node_stands_there() {
     let mut stage = Stage::ready(600.0);
     let state = stage.policy(json!({ "zone": { "name": "SE" } }));
     assert_eq!(state.intensity.as_ref().unwrap_err(), &IntensityProblem::Missing);
+    assert!(state.outcome.is_none(), "its sources are asked first: what is decided now holds for ten minutes");
     assert_eq!(stage.wanted.zones(stage.now).len(), 1);
     stage.intensities(&[("DE", 600.0), ("SE", 30.0)]);
     stage.tick();
@@ -77,4 +78,13 @@ fn a_named_zone_is_asked_for_even_if_no_node_stands_there() {
     let intensity = state.intensity.as_ref().unwrap();
     assert_eq!(intensity.basis, PlacementBasis::Named);
     assert!((intensity.carbon.intensity.get() - 30.0).abs() < 1e-9);
+    assert!(state.decision().unwrap().carbon.is_ok());
+}
+
+#[test]
+fn a_zone_that_nobody_knows_is_waited_for_only_so_long() {
+    let mut stage = Stage::ready(600.0);
+    assert!(stage.policy(json!({ "zone": { "name": "SE" } })).adjusted_load(stage.now).is_err());
+    stage.pass(std::time::Duration::from_secs(10));
+    assert!((number(stage.state().adjusted_load(stage.now)) - 1_000.0).abs() < 1e-9);
 }
