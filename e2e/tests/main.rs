@@ -9,6 +9,7 @@ mod manifests;
 mod metrics_api;
 mod process;
 mod prometheus;
+mod scaling;
 mod scaphandre;
 mod scenarios;
 mod simulation;

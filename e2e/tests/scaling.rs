@@ -1,0 +1,4 @@
+//! What the Green HPA promises, each promise on the real autoscaler with the metrics adapter as it is shipped.
+
+mod outage;
+mod stage;
