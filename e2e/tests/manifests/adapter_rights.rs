@@ -197,6 +197,16 @@ async fn the_adapter_serves_the_real_autoscaler_with_exactly_its_rights() -> Res
     let ready = ["wait", "greenscalingpolicy/web", "--namespace", SHOP, "--for=condition=Ready", "--timeout=60s"];
     kubectl.run(&ready).await?;
 
+    // An autoscaler that was sound and is not any more is told of in an Event.
+    let off = json!([{ "op": "replace", "path": "/spec/metrics/0/object/target/averageValue", "value": "90" }]);
+    kubectl.run(&["patch", "hpa/web", "--namespace", SHOP, "--type=json", "--patch", &off.to_string()]).await?;
+    let events = ["get", "events", "--namespace", SHOP, "--field-selector=reason=TargetMismatch", "--output=name"];
+    eventually(DEADLINE, "an Event", async || {
+        let events = kubectl.run(&events).await.map_err(|error| error.to_string())?;
+        if events.trim().is_empty() { Err("none".to_owned()) } else { Ok(()) }
+    })
+    .await?;
+
     // Somebody with a token is looked up, and told that they may not.
     let stranger = kubectl.run(&["create", "token", "default", "--namespace", SHOP]).await?;
     assert_eq!(explained(&installed, stranger.trim()).await?, 403);

@@ -86,7 +86,7 @@ async fn every_object_of_the_guides_is_admitted_without_a_warning() -> Result<()
 type Mistake = (&'static str, fn(&mut Value), &'static str);
 
 const MISTAKES: [Mistake; 19] = [
-    ("a misspelt field", |spec| spec["targetPerReplika"] = json!(100), "unknown field \"spec.targetPerReplika\""),
+    ("a misspelt field", |spec| spec["targetPerReplika"] = json!(100), "unknown field \"targetPerReplika\""),
     ("no target", |spec| drop(take(spec, "targetPerReplica")), "give targetPerReplica, or batch"),
     ("no guard", |spec| drop(take(spec, "hardLimitPerReplica")), "exactly one of sloGuardPerReplica"),
     ("two guards", |spec| spec["sloGuardPerReplica"] = json!(130), "exactly one of sloGuardPerReplica"),
