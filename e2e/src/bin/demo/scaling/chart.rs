@@ -20,7 +20,17 @@ const OFF: &str = "\x1b[0m";
 pub struct Legend {
     /// From these intensities on the policy throttles, a little and more.
     pub steps: [f64; 2],
+    /// Where bars end, known before the day: they are not to shrink while it passes.
+    pub most: Most,
     pub colour: bool,
+}
+
+/// The highest of each strip.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    pub requests: f64,
+    pub intensity: f64,
+    pub replicas: f64,
 }
 
 /// Means of an hour, as far as it was seen.
@@ -34,9 +44,7 @@ struct Column {
 
 /// Six lines; hours that nobody saw are empty.
 pub fn render(looks: &[Look], legend: Legend) -> String {
-    let columns = columns(looks);
-    let most = |value: fn(&Column) -> f64| columns.iter().map(value).fold(0.0, f64::max);
-    let most_replicas = most(|column| column.replicas.plain).max(most(|column| column.replicas.green));
+    let (columns, most) = (columns(looks), legend.most);
     let none = |_: &Column| "";
     let by_step = |column: &Column| match legend.steps {
         [_, much] if column.intensity >= much => RED,
@@ -54,10 +62,10 @@ pub fn render(looks: &[Look], legend: Legend) -> String {
         }
         let _ = writeln!(text, "{}", range(&columns, value));
     };
-    strip("requests/s", most(|column| column.requests), |column| column.requests, &none);
-    strip("gCO2e/kWh", most(|column| column.intensity), |column| column.intensity, &by_step);
-    strip("replicas, plain", most_replicas, |column| column.replicas.plain, &none);
-    strip("replicas, green", most_replicas, |column| column.replicas.green, &green);
+    strip("requests/s", most.requests, |column| column.requests, &none);
+    strip("gCO2e/kWh", most.intensity, |column| column.intensity, &by_step);
+    strip("replicas, plain", most.replicas, |column| column.replicas.plain, &none);
+    strip("replicas, green", most.replicas, |column| column.replicas.green, &green);
     numbers(&mut text, &columns);
     text
 }
@@ -141,7 +149,8 @@ mod tests {
         (0..hours).flat_map(|hour| [look(hour, 0.0), look(hour, 0.5)]).collect()
     }
 
-    const PLAIN: Legend = Legend { steps: [240.0, 330.0], colour: false };
+    const MOST: Most = Most { requests: 2_400.0, intensity: 400.0, replicas: 24.0 };
+    const PLAIN: Legend = Legend { steps: [240.0, 330.0], most: MOST, colour: false };
 
     #[test]
     fn a_day_is_drawn() {
@@ -162,7 +171,7 @@ fewer by          .  1  1  2  2  3  3  4  4  5  5  6  .  .  .  .  .  .  .  .  . 
     fn hours_to_come_are_empty() {
         let text = render(&looks(2), PLAIN);
         let strip = text.lines().nth(1).unwrap();
-        assert_eq!(strip, format!("requests/s        ▄▄ ██ {}100 to 200", "   ".repeat(22)));
+        assert_eq!(strip, format!("requests/s        ▁▁ ▁▁ {}100 to 200", "   ".repeat(22)));
         assert_eq!(text.lines().last(), Some("fewer by          .  1"));
         assert_eq!(render(&[], PLAIN).lines().nth(1).map(str::trim_end), Some("requests/s"));
     }

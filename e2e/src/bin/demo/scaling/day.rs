@@ -52,6 +52,11 @@ pub fn requests(hour: f64) -> f64 {
     from + (to - from) * (hour - hour.floor())
 }
 
+/// The most requests per second of the day.
+pub fn most_requests() -> f64 {
+    REQUESTS.into_iter().fold(0.0, f64::max)
+}
+
 /// What the grid emits.
 pub fn intensity(hour: f64) -> GramsPerKwh {
     GramsPerKwh::clamped(at(&INTENSITY, hour))

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    chart::{self, Legend},
+    chart,
     day::{self, HOURS},
     ledger::{Ledger, Look},
     live::Live,
@@ -54,7 +54,7 @@ pub async fn run(plane: &mut ControlPlane, progress: &Progress) -> anyhow::Resul
 
 /// What was seen from midnight to midnight, and why it was so in the dirtiest hour.
 async fn pass(stage: &Stage, live: &mut Live) -> anyhow::Result<(Vec<Look>, Value)> {
-    let legend = Legend { steps: shop::STEPS.map(|(at_or_above, _)| at_or_above), colour: true };
+    let legend = table::legend(true);
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut looks, mut explanation) = (Vec::new(), None);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{
-    chart::{self, Legend},
+    chart::{self, Legend, Most},
     day,
     ledger::{Ledger, Look, Run, Spent, per_replica},
     run::Report,
@@ -17,8 +17,7 @@ use super::{
 /// The report; `colour` is for a terminal.
 pub fn render(report: &Report, colour: bool) -> String {
     let mut text = introduction();
-    let legend = Legend { steps: shop::STEPS.map(|(at_or_above, _)| at_or_above), colour };
-    text.push_str(&chart::render(&report.looks, legend));
+    text.push_str(&chart::render(&report.looks, legend(colour)));
     // Writing to a String cannot fail; the results are dropped for that reason.
     let _ = replicas(&mut text, &report.ledger);
     let _ = spent(&mut text, &report.ledger, colour);
@@ -26,6 +25,17 @@ pub fn render(report: &Report, colour: bool) -> String {
     let _ = why(&mut text, &report.explanation);
     let _ = next(&mut text, report.seconds);
     text
+}
+
+/// How the day is drawn.
+pub fn legend(colour: bool) -> Legend {
+    let requests = day::most_requests();
+    let most = Most {
+        requests,
+        intensity: day::intensity(day::dirtiest()).get(),
+        replicas: f64::from(shop::replicas_for(requests)),
+    };
+    Legend { steps: shop::STEPS.map(|(at_or_above, _)| at_or_above), most, colour }
 }
 
 /// The moment in one line.
