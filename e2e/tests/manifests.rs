@@ -1,6 +1,7 @@
 //! Everything that is installed: manifests, the kind cluster, the container image.
 
 mod adapter_admission;
+mod adapter_kinds;
 mod adapter_rights;
 mod adapter_samples;
 mod admission;
