@@ -21,6 +21,8 @@ use crate::progress::Progress;
 
 /// Two and a half minutes of the day.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Looks in a row that may fail.
+const MISSED: u32 = 5;
 /// Looks from one drawing to the next.
 const DRAW_EVERY: usize = 3;
 
@@ -59,7 +61,7 @@ async fn pass(stage: &Stage, live: &mut Live) -> anyhow::Result<(Vec<Look>, Valu
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut looks, mut explanation) = (Vec::new(), None);
     stage.clock.begin();
-    let mut told = 0;
+    let (mut told, mut missed) = (0, 0);
     loop {
         ticks.tick().await;
         let hour = stage.clock.hour();
@@ -74,7 +76,16 @@ async fn pass(stage: &Stage, live: &mut Live) -> anyhow::Result<(Vec<Look>, Valu
         if explanation.is_none() && hour >= day::dirtiest() {
             explanation = Some(stage.explain().await?);
         }
-        let look = stage.look().await?;
+        let look = match stage.look().await {
+            Ok(look) => look,
+            // A connection may end between two questions; what was seen last holds for a moment longer.
+            Err(_) if missed < MISSED => {
+                missed += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        missed = 0;
         looks.push(look);
         if live.is_seen() && looks.len() % DRAW_EVERY == 0 {
             live.draw(&[chart::render(&looks, legend), table::now(&look)].concat())?;
