@@ -1,4 +1,5 @@
 //! What the Green HPA promises, each promise on the real autoscaler with the metrics adapter as it is shipped.
 
+mod faults;
 mod outage;
 mod stage;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Api;
@@ -36,7 +37,7 @@ pub struct Site<'p> {
     pub plane: &'p ControlPlane,
     pub adapter: AdapterProcess,
     grid: GridFile,
-    zones: Mutex<BTreeMap<String, f64>>,
+    zones: Mutex<BTreeMap<String, (f64, Timestamp)>>,
 }
 
 /// One scenario's namespace, with a grid zone of the same name.
@@ -89,10 +90,14 @@ impl<'p> Site<'p> {
 
     /// Sets the intensity of a scenario's zone, in gCO2e/kWh.
     pub fn set_intensity(&self, stage: &AdapterStage, grams_per_kwh: f64) -> Result<()> {
+        self.set_intensity_since(stage, grams_per_kwh, Duration::from_hours(1))
+    }
+
+    /// The same for the 24 hours that began so long ago.
+    pub fn set_intensity_since(&self, stage: &AdapterStage, grams_per_kwh: f64, began: Duration) -> Result<()> {
         let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
-        zones.insert(stage.name.to_owned(), grams_per_kwh);
-        let rows: Vec<(&str, f64)> = zones.iter().map(|(zone, value)| (zone.as_str(), *value)).collect();
-        Ok(self.grid.set(&rows)?)
+        zones.insert(stage.name.to_owned(), (grams_per_kwh, Timestamp::now() - began));
+        Ok(self.grid.write(zones.iter().map(|(zone, (value, start))| (zone.as_str(), *value, *start)))?)
     }
 }
 
@@ -100,43 +105,82 @@ impl AdapterStage {
     /// A policy for the workload, whose load is what its own pods tell, with a curve of steps
     /// (`[{atOrAbove, factor}]`), target T and guard S.
     pub async fn policy(&self, plane: &ControlPlane, curve: Value, target: u32, guard: u32) -> Result<()> {
+        self.policy_of(
+            plane,
+            WORKLOAD,
+            json!({ "curve": curve, "targetPerReplica": target, "sloGuardPerReplica": guard }),
+        )
+        .await
+    }
+
+    /// As [`Self::policy`], for another workload, with the curve, T, S and whatever else.
+    pub async fn policy_of(&self, plane: &ControlPlane, workload: &str, more: Value) -> Result<()> {
         let load = json!({ "period": "1s", "staleAfter": "10s",
             "pods": { "port": self.load.port(), "metric": SHARE, "kind": "value" } });
-        let spec = json!({
-            "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": WORKLOAD },
-            "load": load, "curve": curve, "zone": { "name": self.name },
-            "targetPerReplica": target, "sloGuardPerReplica": guard,
+        let mut spec = json!({
+            "targetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": workload },
+            "load": load, "zone": { "name": self.name },
             // Shipped policies dwell for minutes.
-            "hysteresis": { "minDwell": "0s" },
+            "hysteresis": { "band": 0, "minDwell": "0s", "quantum": 0 },
         });
-        self.apply(plane, "kube-sci.dev/v1alpha1", "GreenScalingPolicy", spec).await
+        for (key, value) in more.as_object().context("fields of a spec")? {
+            spec[key] = value.clone();
+        }
+        self.apply(plane, ("kube-sci.dev/v1alpha1", "GreenScalingPolicy"), workload, spec).await
     }
 
     /// An autoscaler with two metrics of the policy: the adjusted load at T, and the load itself at S.
     pub async fn autoscaler(&self, plane: &ControlPlane, target: u32, guard: u32) -> Result<()> {
-        let policy = json!({ "apiVersion": "kube-sci.dev/v1alpha1", "kind": "GreenScalingPolicy", "name": WORKLOAD });
+        self.autoscaler_of(plane, WORKLOAD, target, guard).await
+    }
+
+    /// As [`Self::autoscaler`], for another workload.
+    pub async fn autoscaler_of(&self, plane: &ControlPlane, workload: &str, target: u32, guard: u32) -> Result<()> {
+        let policy = json!({ "apiVersion": "kube-sci.dev/v1alpha1", "kind": "GreenScalingPolicy", "name": workload });
         let metric = |name: &str, value: u32| {
             let average = json!({ "type": "AverageValue", "averageValue": value.to_string() });
             json!({ "type": "Object", "object": { "describedObject": policy, "metric": { "name": name }, "target": average } })
         };
         let spec = json!({
-            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": WORKLOAD },
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": workload },
             "minReplicas": 1, "maxReplicas": 50,
             "metrics": [metric("carbon_adjusted_load", target), metric("load", guard)],
         });
-        self.apply(plane, "autoscaling/v2", "HorizontalPodAutoscaler", spec).await
+        self.apply(plane, ("autoscaling/v2", "HorizontalPodAutoscaler"), workload, spec).await
+    }
+
+    /// A further workload on the stage's node.
+    pub async fn workload(&self, name: &str, replicas: i32) -> Result<()> {
+        let node_name = format!("{}-node", self.name);
+        Ok(self.world.create_deployment(deployment(replicas, pod(name).on_node(&node_name))).await?)
+    }
+
+    /// The status of a policy.
+    pub async fn status(&self, plane: &ControlPlane, workload: &str) -> Result<Value> {
+        let name = format!("greenscalingpolicies/{workload}");
+        let text = plane.kubectl().run(&["get", &name, "--namespace", self.name, "--output=json"]).await?;
+        let mut object: Value = serde_json::from_str(&text)?;
+        Ok(object["status"].take())
     }
 
     /// What the workload is asked to have now.
     pub async fn replicas(&self) -> Result<i32> {
-        let api: Api<Deployment> = Api::namespaced(self.world.client(), self.name);
-        api.get(WORKLOAD).await?.spec.replicas.context("replicas")
+        self.all_replicas().await?.remove(WORKLOAD).context("replicas")
+    }
+
+    /// What all workloads are asked to have now.
+    pub async fn all_replicas(&self) -> Result<BTreeMap<String, i32>> {
+        replicas_in(self.world.client(), self.name).await
     }
 
     pub async fn wait_replicas(&self, wanted: i32) -> Result<()> {
-        eventually(SOON, format!("{wanted} replicas"), async || match self.replicas().await {
-            Ok(replicas) if replicas == wanted => Ok(()),
-            Ok(replicas) => Err(format!("{replicas}; {}", self.seen_by_autoscaler().await)),
+        self.wait_replicas_of(WORKLOAD, wanted).await
+    }
+
+    pub async fn wait_replicas_of(&self, workload: &str, wanted: i32) -> Result<()> {
+        eventually(SOON, format!("{wanted} replicas of {workload}"), async || match self.all_replicas().await {
+            Ok(all) if all.get(workload) == Some(&wanted) => Ok(()),
+            Ok(all) => Err(format!("{all:?}; {}", self.seen_by_autoscaler().await)),
             Err(error) => Err(format!("{error:#}")),
         })
         .await?;
@@ -165,12 +209,26 @@ impl AdapterStage {
         said.collect::<Vec<_>>().join("; ")
     }
 
-    async fn apply(&self, plane: &ControlPlane, version: &str, kind: &str, spec: Value) -> Result<()> {
-        let metadata = json!({ "name": WORKLOAD, "namespace": self.name });
+    async fn apply(
+        &self,
+        plane: &ControlPlane,
+        (version, kind): (&str, &str),
+        workload: &str,
+        spec: Value,
+    ) -> Result<()> {
+        let metadata = json!({ "name": workload, "namespace": self.name });
         let object = json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec });
         plane.kubectl().run_with_input(&["apply", "--server-side", "--filename=-"], object.to_string()).await?;
         Ok(())
     }
+}
+
+/// What the workloads of a namespace are asked to have.
+pub async fn replicas_in(client: kube::Client, namespace: &str) -> Result<BTreeMap<String, i32>> {
+    let api: Api<Deployment> = Api::namespaced(client, namespace);
+    let found = api.list(&kube::api::ListParams::default()).await?;
+    let count = |one: Deployment| one.metadata.name.zip(one.spec.replicas);
+    Ok(found.items.into_iter().filter_map(count).collect())
 }
 
 /// A folder of manifests without its pods, whose place a process takes. Objects without a namespace to go to are the

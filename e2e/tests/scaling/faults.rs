@@ -1,0 +1,167 @@
+//! Faults of the load and of the policy, each on a workload of its own beside the others.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kube_sci_e2e::control_plane::{ControlPlane, Options};
+use kube_sci_e2e::load_world::LoadFault;
+use kube_sci_e2e::testing;
+use kube_sci_e2e::wait::eventually;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::stage::{AdapterStage, SOON, Site, replicas_in};
+
+const NAMESPACE: &str = "faults";
+pub const TARGET: u32 = 100;
+pub const GUARD: u32 = 200;
+pub const LOAD: f64 = 1_000.0;
+/// 0.6 x `LOAD / TARGET`.
+const THROTTLED: i32 = 6;
+/// `LOAD / TARGET`.
+pub const PLAIN: i32 = 10;
+pub const SAMPLING: Duration = Duration::from_millis(200);
+
+/// Fault of the load, and the reason that the status gives.
+const LOAD_FAULTS: [(&str, LoadFault, &str); 5] = [
+    ("missing", LoadFault::Missing, "NoResult"),
+    ("not-a-number", LoadFault::NotANumber, "TooFewPods"),
+    ("negative", LoadFault::Negative, "TooFewPods"),
+    ("huge", LoadFault::Huge, "NotALoad"),
+    ("stale", LoadFault::Hangs, "TooFewPods"),
+];
+const POLICY_FAULTS: [&str; 3] = ["invalid", "other-curve", "deleted"];
+
+/// The fewest replicas of each workload since they were last asked for.
+pub struct Fewest {
+    seen: Arc<Mutex<BTreeMap<String, i32>>>,
+    task: JoinHandle<()>,
+}
+
+impl Fewest {
+    pub fn watch(stage: &AdapterStage, namespace: &'static str) -> Self {
+        let seen = Arc::new(Mutex::new(BTreeMap::new()));
+        let (client, into) = (stage.world.client(), Arc::clone(&seen));
+        let task = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(SAMPLING);
+            loop {
+                ticks.tick().await;
+                let Ok(now) = replicas_in(client.clone(), namespace).await else { continue };
+                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
+                for (workload, replicas) in now {
+                    seen.entry(workload)
+                        .and_modify(|fewest: &mut i32| *fewest = replicas.min(*fewest))
+                        .or_insert(replicas);
+                }
+            }
+        });
+        Self { seen, task }
+    }
+
+    pub fn take(&self) -> BTreeMap<String, i32> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Fewest {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Result<()> {
+    let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
+    let site = Site::install(&plane).await?;
+    let stage = site.stage(NAMESPACE, 1).await?;
+    site.set_intensity(&stage, 400.0)?;
+    let all: Vec<&str> = LOAD_FAULTS.iter().map(|(name, ..)| *name).chain(POLICY_FAULTS).collect();
+    for workload in &all {
+        stage.workload(workload, PLAIN).await?;
+        stage.load.set(workload, LOAD);
+        stage.policy_of(&plane, workload, policy(0.6, GUARD)).await?;
+        stage.autoscaler_of(&plane, workload, TARGET, GUARD).await?;
+    }
+    for workload in &all {
+        stage.wait_replicas_of(workload, THROTTLED).await?;
+    }
+
+    let fewest = Fewest::watch(&stage, NAMESPACE);
+    for (workload, fault, _) in LOAD_FAULTS {
+        stage.load.fault(workload, fault);
+    }
+    let refusal = stage.policy_of(&plane, "invalid", policy(0.6, TARGET)).await.expect_err("S is not above T");
+    assert!(format!("{refusal:#}").contains("make sloGuardPerReplica more than 1.1 times"), "{refusal:#}");
+    stage.policy_of(&plane, "other-curve", policy(0.9, GUARD)).await?;
+    plane.kubectl().run(&["delete", "greenscalingpolicies/deleted", "--namespace", NAMESPACE]).await?;
+
+    for (workload, fault, reason) in LOAD_FAULTS {
+        let (why, said) = wait_false(&stage, &plane, workload, "LoadAvailable").await?;
+        assert_eq!(why, reason, "{fault:?}: {said}");
+        let refused = wait_refused(&plane, workload).await?;
+        assert!(refused.contains("(NotFound)"), "{fault:?}: {refused}");
+        for text in [refused, said] {
+            assert!(text.contains("s old, more than 10 s are too old: "), "{fault:?}: {text}");
+        }
+    }
+    let gone = wait_refused(&plane, "deleted").await?;
+    assert!(gone.contains("(NotFound)"), "{gone}");
+    stage.wait_replicas_of("other-curve", 9).await?;
+    // The autoscaler has looked at all of this by now, at least once after the policy's new curve.
+    for (workload, seen) in fewest.take().into_iter().filter(|(workload, _)| all.contains(&workload.as_str())) {
+        assert!(seen >= THROTTLED, "{workload} fell to {seen}");
+    }
+
+    for (workload, ..) in LOAD_FAULTS {
+        stage.load.mend(workload);
+    }
+    site.set_intensity(&stage, 100.0)?;
+    for workload in all.iter().filter(|workload| **workload != "deleted") {
+        stage.wait_replicas_of(workload, PLAIN).await?;
+    }
+    for (workload, seen) in fewest.take().into_iter().filter(|(workload, _)| all.contains(&workload.as_str())) {
+        assert!(seen >= THROTTLED, "{workload} fell to {seen}");
+    }
+    Ok(())
+}
+
+/// A policy that throttles from 300 gCO2e/kWh on, and from 600 further than the guard lets it.
+pub fn policy(factor: f64, guard: u32) -> Value {
+    let steps = json!([{ "atOrAbove": 300, "factor": factor }, { "atOrAbove": 600, "factor": 0.2 }]);
+    json!({ "curve": { "steps": steps }, "targetPerReplica": TARGET, "sloGuardPerReplica": guard })
+}
+
+/// Waits until a condition is false; its reason and text.
+pub async fn wait_false(
+    stage: &AdapterStage,
+    plane: &ControlPlane,
+    workload: &str,
+    condition: &str,
+) -> Result<(String, String)> {
+    let found = eventually(SOON, format!("{condition}=False of {workload}"), async || {
+        let status = stage.status(plane, workload).await.map_err(|error| format!("{error:#}"))?;
+        let all = status["conditions"].as_array().cloned().unwrap_or_default();
+        let found = all.into_iter().find(|one| one["type"] == condition).unwrap_or_default();
+        if found["status"] == "False" { Ok(found) } else { Err(found.to_string()) }
+    })
+    .await?;
+    let word = |key: &str| found[key].as_str().map(str::to_owned).context("a condition's words");
+    Ok((word("reason")?, word("message")?))
+}
+
+/// Waits until the adjusted load is not served; what is said instead.
+async fn wait_refused(plane: &ControlPlane, workload: &str) -> Result<String> {
+    let path = format!(
+        "/apis/custom.metrics.k8s.io/v1beta2/namespaces/{NAMESPACE}/greenscalingpolicies.kube-sci.dev/{workload}/carbon_adjusted_load"
+    );
+    let said = eventually(SOON, format!("an error for {workload}"), async || {
+        match plane.kubectl().run(&["get", "--raw", &path]).await {
+            Ok(value) => Err(value),
+            Err(error) => Ok(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(said)
+}
