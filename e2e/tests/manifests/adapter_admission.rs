@@ -112,14 +112,18 @@ fn registers_its_apis(objects: &[Value]) -> Result<()> {
         .find(|service| text(service, "/metadata/name") == "kube-sci-metrics-adapter")
         .context("the service")?;
     let mut registered = BTreeSet::new();
+    let [service, port] = ["/metadata", "/spec/ports/0/port"].map(|part| service.pointer(part));
     for api in of_kind(objects, "APIService") {
-        let spec = &api["spec"];
-        assert!(spec.get("insecureSkipTLSVerify").is_none(), "{api}");
-        assert!(spec.get("caBundle").is_none(), "whoever applies this would overwrite what is trusted now: {api}");
-        assert_eq!(spec["service"]["name"], service["metadata"]["name"]);
-        assert_eq!(spec["service"]["namespace"], service["metadata"]["namespace"]);
-        assert_eq!(spec["service"]["port"], service["spec"]["ports"][0]["port"]);
-        registered.insert((text(api, "/metadata/name"), spec["versionPriority"].as_u64()));
+        assert!(api.pointer("/spec/insecureSkipTLSVerify").is_none(), "{api}");
+        let pinned = api.pointer("/spec/caBundle");
+        assert!(pinned.is_none(), "whoever applies this would overwrite what is trusted now: {api}");
+        for part in ["name", "namespace"] {
+            let named = api.pointer(&format!("/spec/service/{part}"));
+            assert_eq!(named, service.and_then(|metadata| metadata.get(part)), "{api}");
+        }
+        assert_eq!(api.pointer("/spec/service/port"), port);
+        let priority = api.pointer("/spec/versionPriority").and_then(Value::as_u64);
+        registered.insert((text(api, "/metadata/name"), priority));
     }
     let expected = [
         ("v1beta1.custom.metrics.k8s.io", Some(100)),

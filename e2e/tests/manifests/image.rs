@@ -64,10 +64,11 @@ fn base_images_are_pinned_and_the_compiler_is_the_workspaces() -> Result<()> {
 /// The instructions of a stage and of those that it is made from, up to an image from outside.
 fn stage(name: &str) -> Result<Vec<Vec<String>>> {
     let lines = instructions()?;
-    let begin = lines.iter().position(|line| line[0] == "FROM" && line.get(3).is_some_and(|stage| stage == name));
-    let Some(begin) = begin else { return Ok(Vec::new()) };
-    let own = lines[begin + 1..].iter().take_while(|line| line[0] != "FROM").cloned();
-    Ok(stage(&lines[begin][1])?.into_iter().chain(own).collect())
+    let begins = |line: &Vec<String>| line.first().is_some_and(|word| word == "FROM");
+    let mut rest = lines.iter().skip_while(|line| !begins(line) || line.get(3).is_none_or(|stage| stage != name));
+    let Some([_, base, ..]) = rest.next().map(Vec::as_slice) else { return Ok(Vec::new()) };
+    let own = rest.take_while(|line| !begins(line)).cloned();
+    Ok(stage(base)?.into_iter().chain(own).collect())
 }
 
 #[test]

@@ -123,7 +123,8 @@ impl Watched {
             assert!(!names.is_empty(), "{place}");
         }
         let tree = parsed(&prometheus, "sum by (zone) (kube_sci_snapshot_synced)").await?;
-        assert!(check(&tree, &catalog).unwrap_err().starts_with("zone is no label"));
+        let problem = check(&tree, &catalog).err().context("a label that the metric does not have")?;
+        assert!(problem.starts_with("zone is no label"), "{problem}");
         Ok(())
     }
 

@@ -1,0 +1,43 @@
+//! What people may ask, through the real aggregator and straight.
+
+use anyhow::Result;
+
+use super::installed::{Audited, Installed, wait_available};
+use super::{DEADLINE, SHOP, default_selection, first_policy, wait_ready, workload};
+use kube_sci_e2e::wait::eventually;
+
+#[tokio::test]
+async fn who_may_view_a_namespace_reads_its_policies_and_operators_explanations() -> Result<()> {
+    let audited = Audited::start().await?;
+    let (plane, kubectl) = (&audited.plane, audited.plane.kubectl());
+    let installed = Installed::new(plane, &default_selection()).await?;
+    wait_available(plane).await?;
+    workload(plane).await?;
+    first_policy(&kubectl).await?;
+    wait_ready(&kubectl, "web").await?;
+
+    let binding = ["create", "rolebinding", "jane", "--namespace", SHOP, "--clusterrole=view", "--user=jane"];
+    kubectl.run(&binding).await?;
+    let metric = |namespace: &str| {
+        let group = "/apis/custom.metrics.k8s.io/v1beta2";
+        format!("{group}/namespaces/{namespace}/greenscalingpolicies.kube-sci.dev/web/carbon_adjusted_load")
+    };
+    let own = metric(SHOP);
+    let jane = eventually(DEADLINE, "the value for jane", async || {
+        kubectl.run(&["get", "--raw", &own, "--as=jane"]).await.map_err(|error| error.to_string())
+    });
+    assert!(jane.await?.contains("\"value\":\"1k\""));
+    let refused = kubectl.run(&["get", "--raw", &metric("kube-system"), "--as=jane"]).await.unwrap_err();
+    assert!(refused.to_string().contains("forbidden"), "{refused}");
+
+    let token = kubectl.run(&["create", "token", "default"]).await?;
+    assert_eq!(installed.explains(plane, token.trim()).await?, 403);
+    let subject = "--serviceaccount=default:default";
+    kubectl.run(&["create", "clusterrolebinding", "operators", "--clusterrole=kube-sci:explain", subject]).await?;
+    eventually(DEADLINE, "an explanation", async || match installed.explains(plane, token.trim()).await {
+        Ok(200) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
+    Ok(())
+}
