@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use kube_sci_e2e::adapter_process;
 use kube_sci_e2e::testing;
 use serde_json::{Value, json};
 
@@ -85,6 +87,35 @@ async fn every_object_of_the_guides_is_admitted_without_a_warning_and_a_budget_o
         wrong["spec"][field] = value.clone();
         let refused = dry_run(&kubectl, &[wrong]).await;
         assert!(refused.is_err_and(|error| error.to_string().contains(field)), "{field}: {value}");
+    }
+    Ok(())
+}
+
+/// Sections of `adapter.yaml` that the guides show parts of.
+const SECTIONS: [&str; 3] = ["api", "keda", "loads"];
+const SHIPPED: [&str; 5] = [
+    "kind-config/metrics-adapter/adapter.yaml",
+    "manifests/metrics-adapter/adapter.yaml",
+    "manifests/overlays/adapter-cert-manager/adapter.yaml",
+    "manifests/overlays/adapter-mounted-certificate/adapter.yaml",
+    "manifests/overlays/adapter-shadow/adapter.yaml",
+];
+
+#[test]
+fn every_configuration_of_guides_and_manifests_is_read_by_the_program() -> Result<()> {
+    let shown = blocks()?.into_iter().filter(|block| {
+        let parsed = documents(&block.text).unwrap_or_default();
+        parsed.iter().any(|part| SECTIONS.iter().any(|section| part.get(section).is_some()))
+    });
+    let shipped = SHIPPED.map(|file| Ok(Block { page: file.to_owned(), text: read(file)? }));
+    let all: Vec<Block> = shown.map(Ok).chain(shipped).collect::<Result<_>>()?;
+    assert!(all.len() > SHIPPED.len(), "guides show some");
+    for Block { page, text } in all {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), text)?;
+        let mut program = Command::new(adapter_process::shipped_binary()?);
+        let output = program.arg("--check-config").arg("--config").arg(file.path()).output()?;
+        assert!(output.status.success(), "{page}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
