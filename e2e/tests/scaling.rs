@@ -2,5 +2,6 @@
 
 mod day;
 mod faults;
+mod intensity;
 mod outage;
 mod stage;

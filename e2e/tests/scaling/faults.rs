@@ -142,12 +142,13 @@ pub async fn wait_false(
 ) -> Result<(String, String)> {
     let found = eventually(SOON, format!("{condition}=False of {workload}"), async || {
         let status = stage.status(plane, workload).await.map_err(|error| format!("{error:#}"))?;
-        let all = status["conditions"].as_array().cloned().unwrap_or_default();
-        let found = all.into_iter().find(|one| one["type"] == condition).unwrap_or_default();
-        if found["status"] == "False" { Ok(found) } else { Err(found.to_string()) }
+        let all = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let found =
+            all.into_iter().find(|one| one.get("type").is_some_and(|kind| kind == condition)).unwrap_or_default();
+        if found.get("status").is_some_and(|status| status == "False") { Ok(found) } else { Err(found.to_string()) }
     })
     .await?;
-    let word = |key: &str| found[key].as_str().map(str::to_owned).context("a condition's words");
+    let word = |key: &str| found.get(key).and_then(Value::as_str).map(str::to_owned).context("a condition's words");
     Ok((word("reason")?, word("message")?))
 }
 

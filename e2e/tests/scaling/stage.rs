@@ -123,9 +123,8 @@ impl AdapterStage {
             // Shipped policies dwell for minutes.
             "hysteresis": { "band": 0, "minDwell": "0s", "quantum": 0 },
         });
-        for (key, value) in more.as_object().context("fields of a spec")? {
-            spec[key] = value.clone();
-        }
+        let more = more.as_object().context("fields of a spec")?.clone();
+        spec.as_object_mut().context("a spec")?.extend(more);
         self.apply(plane, ("kube-sci.dev/v1alpha1", "GreenScalingPolicy"), workload, spec).await
     }
 
@@ -159,8 +158,8 @@ impl AdapterStage {
     pub async fn status(&self, plane: &ControlPlane, workload: &str) -> Result<Value> {
         let name = format!("greenscalingpolicies/{workload}");
         let text = plane.kubectl().run(&["get", &name, "--namespace", self.name, "--output=json"]).await?;
-        let mut object: Value = serde_json::from_str(&text)?;
-        Ok(object["status"].take())
+        let object: Value = serde_json::from_str(&text)?;
+        Ok(object.get("status").cloned().unwrap_or_default())
     }
 
     /// What the workload is asked to have now.

@@ -1,0 +1,68 @@
+//! Faults of the carbon intensity.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use kube_sci_e2e::control_plane::Options;
+use kube_sci_e2e::testing;
+use kube_sci_e2e::wait::eventually;
+use serde_json::json;
+
+use super::faults::{Fewest, GUARD, LOAD, PLAIN, SAMPLING, TARGET, policy, wait_false};
+use super::stage::{SOON, Site, WORKLOAD};
+
+/// `LOAD / GUARD`.
+const FLOOR: i32 = 5;
+/// The file is looked at ten times a second: within so many refusals the autoscaler looks more than once.
+const REFUSALS: f64 = 50.0;
+
+#[tokio::test]
+async fn intensity_that_is_stale_absurd_or_flapping_never_undercuts_the_guard() -> Result<()> {
+    let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
+    let site = Site::install(&plane).await?;
+    let stage = site.stage("carbon", PLAIN).await?;
+    stage.load.set(WORKLOAD, LOAD);
+    site.set_intensity(&stage, 100.0)?;
+    let mut spec = policy(0.6, GUARD);
+    spec["carbonStaleAfter"] = json!("1m");
+    stage.policy_of(&plane, WORKLOAD, spec).await?;
+    stage.autoscaler(&plane, TARGET, GUARD).await?;
+    stage.wait_replicas(PLAIN).await?;
+    let fewest = Fewest::watch(&stage, "carbon");
+
+    let mut flaps = tokio::time::interval(SAMPLING);
+    for flap in 0..60 {
+        flaps.tick().await;
+        site.set_intensity(&stage, if flap % 2 == 0 { 600.0 } else { 100.0 })?;
+    }
+    // 0.2 of the load, were it not for the guard.
+    site.set_intensity(&stage, 900.0)?;
+    stage.wait_replicas(FLOOR).await?;
+    for grams_per_kwh in [-50.0, 1e9] {
+        let before = refused(&site).await?;
+        site.set_intensity(&stage, grams_per_kwh)?;
+        eventually(SOON, format!("{grams_per_kwh} is refused"), async || {
+            let refused = refused(&site).await.map_err(|error| format!("{error:#}"))? - before;
+            if refused >= REFUSALS { Ok(()) } else { Err(format!("{refused} refusals")) }
+        })
+        .await?;
+        let status = stage.status(&plane, WORKLOAD).await?;
+        assert_eq!(status["intensity"]["gramsPerKwh"], 900.0, "the last value that can be meant holds: {status}");
+        assert_eq!(stage.replicas().await?, FLOOR);
+    }
+
+    site.set_intensity_since(&stage, 900.0, Duration::from_hours(30))?;
+    let (reason, text) = wait_false(&stage, &plane, WORKLOAD, "CarbonFresh").await?;
+    assert_eq!(reason, "Stale", "{text}");
+    stage.wait_replicas(PLAIN).await?;
+    let status = stage.status(&plane, WORKLOAD).await?;
+    assert_eq!(status["effectiveFactor"], 1.0, "{status}");
+    assert_eq!(fewest.take().get(WORKLOAD), Some(&FLOOR));
+    Ok(())
+}
+
+/// How often the file of the grid was refused as a whole.
+async fn refused(site: &Site<'_>) -> Result<f64> {
+    let labels = [("source", "grid.csv"), ("reason", "malformed")];
+    Ok(site.adapter.metric("kube_sci_grid_source_failures_total", &labels).await?.unwrap_or_default())
+}
