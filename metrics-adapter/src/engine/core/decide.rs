@@ -12,7 +12,10 @@ use sci_core::{
     },
 };
 
-use super::{World, entry::Entry};
+use super::{
+    World,
+    entry::{Beginning, Entry},
+};
 use crate::{
     budget::Budgets,
     engine::{
@@ -120,11 +123,15 @@ impl Context<'_> {
     ) -> Option<Outcome> {
         let now = self.world.now;
         let carbon = carbon(intensity);
-        let settling = if entry.resumed { SETTLING } else { SETTLING_NEW };
-        if carbon.is_err() && !entry.settled && now.duration_since(entry.since) < settling {
+        let settling = match entry.beginning {
+            Beginning::New => Some(SETTLING_NEW),
+            Beginning::Resumed => Some(SETTLING),
+            Beginning::Over => None,
+        };
+        if carbon.is_err() && settling.is_some_and(|settling| now.duration_since(entry.since) < settling) {
             return None;
         }
-        entry.settled = true;
+        entry.beginning = Beginning::Over;
         let past = policy.curve.needs_history().then(|| {
             let weights = entry.last_weights.as_ref().unwrap_or_else(|| self.zones.of_nodes());
             self.pasts.of(weights)

@@ -25,10 +25,7 @@ pub(super) struct Entry {
     pub revision: u64,
     pub load: LoadState,
     pub governor: Governor,
-    /// Whether the governor goes on from what an earlier process decided.
-    pub resumed: bool,
-    /// Whether anything was decided in this process.
-    pub settled: bool,
+    pub beginning: Beginning,
     /// Since when this process knows it.
     pub since: Timestamp,
     pub waiting_since: Option<Timestamp>,
@@ -41,6 +38,17 @@ pub(super) struct Entry {
     /// The status as the API server has it.
     pub stored: Arc<PolicyStatus>,
     pub seen: bool,
+}
+
+/// What a policy began with in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// With nothing; it has decided nothing yet.
+    New,
+    /// With what an earlier process decided, which it goes on from; it has decided nothing yet.
+    Resumed,
+    /// It has decided since.
+    Over,
 }
 
 impl Entry {
@@ -56,9 +64,8 @@ impl Entry {
             plan: Err("not read yet".into()),
             revision: 0,
             load: LoadState::default(),
-            resumed: governor.state().factor.throttles(),
+            beginning: if governor.state().factor.throttles() { Beginning::Resumed } else { Beginning::New },
             governor,
-            settled: false,
             since: now,
             waiting_since: remembered.and_then(|known| known.waiting_since.as_ref()).map(|time| time.0),
             last_weights: None,
