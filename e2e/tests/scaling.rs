@@ -1,6 +1,7 @@
 //! What the Green HPA promises, each promise on the real autoscaler with the metrics adapter as it is shipped.
 
 mod day;
+mod discovery;
 mod faults;
 mod intensity;
 mod outage;

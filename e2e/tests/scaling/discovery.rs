@@ -1,0 +1,40 @@
+//! What the API server's own clients make of the adapter's APIs.
+
+use anyhow::Result;
+use kube_sci_e2e::control_plane::Options;
+use kube_sci_e2e::testing;
+use kube_sci_e2e::wait::eventually;
+use serde_json::json;
+
+use super::stage::{SOON, Site, WORKLOAD};
+
+const TARGET: u32 = 100;
+const GUARD: u32 = 200;
+
+#[tokio::test]
+async fn kubectl_is_quiet_shows_values_and_deletes_the_namespace() -> Result<()> {
+    let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
+    let site = Site::install(&plane).await?;
+    let stage = site.stage("discovery", 10).await?;
+    site.set_intensity(&stage, 100.0)?;
+    stage.load.set(WORKLOAD, 1_000.0);
+    stage.policy(&plane, json!({ "steps": [{ "atOrAbove": 300, "factor": 0.6 }] }), TARGET, GUARD).await?;
+    stage.autoscaler(&plane, TARGET, GUARD).await?;
+    let kubectl = plane.kubectl();
+
+    // A group that cannot be discovered is an error of the whole command; metrics of objects are subresources, which it
+    // leaves out.
+    let listed = kubectl.run(&["api-resources", "--cached=false"]).await?;
+    assert!(listed.contains("grid_carbon_intensity"), "{listed}");
+    eventually(SOON, "values in the list of autoscalers", async || {
+        let shown = kubectl.run(&["get", "hpa", WORKLOAD, "--namespace=discovery"]).await;
+        let shown = shown.map_err(|error| error.to_string())?;
+        if shown.contains("100/100 (avg), 100/200 (avg)") { Ok(()) } else { Err(shown) }
+    })
+    .await?;
+
+    kubectl.run(&["delete", "namespace", "discovery", "--timeout=60s"]).await?;
+    let left = kubectl.run(&["get", "namespaces", "--output=name"]).await?;
+    assert!(!left.contains("namespace/discovery"), "{left}");
+    Ok(())
+}
