@@ -63,6 +63,11 @@ bench-signals: control-plane ## Energy on its way in: parsing, 1,000 agents dire
 	$(CARGO) build --release --locked --package kube-sci-bench
 	$(RELEASE)/bench-signals --output target/bench/signals.json
 
+.PHONY: bench-adapter
+bench-adapter: control-plane ## The metrics adapter as autoscalers use it, beside prometheus-adapter and a constant in Go (builds both once)
+	$(CARGO) build --release --locked --package kube-sci-metrics-adapter --package kube-sci-bench
+	$(RELEASE)/bench-adapter --output target/bench/adapter.json
+
 .PHONY: bench-forecast
 bench-forecast: ## The forecast of carbon intensity on recorded traces: DATA=path
 	$(CARGO) build --release --locked --package kube-sci-bench --bin bench-forecast

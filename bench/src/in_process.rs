@@ -1,9 +1,6 @@
 //! The extender's answer without a network: time, allocations, instructions.
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,16 +16,19 @@ use kube_sci_extender::{
     state::{Parts, State},
 };
 use kube_sci_server::metrics::MetricsRegistry;
-use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    counted,
     figure::{Figure, Goal},
     request::names_body,
     samples::Samples,
     world,
 };
+
+/// The argument of the counting programs that asks for the extender.
+pub const EXTENDER: &str = "extender";
 
 const WARM_UP: usize = 200;
 const REQUESTS: usize = 3_000;
@@ -104,8 +104,9 @@ pub fn figures(now: Timestamp) -> anyhow::Result<Vec<Figure>> {
         } else {
             figures.extend([p50, p99]);
         }
-        figures.push(Figure::new(name("allocations"), allocations(nodes)?, "per request"));
-        if let Some(instructions) = instructions(nodes, &[])? {
+        let arguments = [EXTENDER, &nodes.to_string()];
+        figures.push(Figure::new(name("allocations"), counted::allocations(&arguments)?, "per request"));
+        if let Some(instructions) = counted::instructions(&arguments)? {
             figures.push(Figure::new(name("instructions"), instructions, "per request"));
         }
     }
@@ -126,48 +127,4 @@ fn latencies(nodes: usize, now: Timestamp) -> anyhow::Result<Samples> {
         }
     }
     Ok(samples)
-}
-
-/// Counted by a program of its own, whose allocator counts.
-fn allocations(nodes: usize) -> anyhow::Result<f64> {
-    let output = Command::new(sibling("bench-allocations")?).arg(nodes.to_string()).output()?;
-    ensure!(output.status.success(), "bench-allocations failed: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().parse().context("read the count of allocations")
-}
-
-/// Counted by valgrind over two runs of unlike length, so that start-up drops out, with further `arguments` of
-/// bench-request. `None` where it is not installed.
-///
-/// # Errors
-/// When a run fails.
-pub fn instructions(nodes: usize, arguments: &[&str]) -> anyhow::Result<Option<f64>> {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        return Ok(None);
-    }
-    let (few, many) = (20_u32, 120_u32);
-    let fewer = instructions_of(nodes, few, arguments)?;
-    let more = instructions_of(nodes, many, arguments)?;
-    Ok(Some((more - fewer) / f64::from(many - few)))
-}
-
-fn instructions_of(nodes: usize, requests: u32, arguments: &[&str]) -> anyhow::Result<f64> {
-    let folder = TempDir::with_prefix("kube-sci-instructions-").context("make a folder for the counts")?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--separate-threads=yes"])
-        .arg(format!("--callgrind-out-file={}", folder.path().join("count").display()))
-        .arg(sibling("bench-request")?)
-        .args([nodes.to_string(), requests.to_string()])
-        .args(arguments)
-        .output()?;
-    // The first thread answers. How many decisions the recorder's takes up meanwhile is chance.
-    let counted = fs::read_to_string(folder.path().join("count-01"))
-        .with_context(|| format!("valgrind counted nothing: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let total = counted.lines().find_map(|line| line.strip_prefix("totals:")).context("valgrind wrote no total")?;
-    total.trim().parse().context("read the count of instructions")
-}
-
-/// Another program of this package, beside the running one.
-fn sibling(name: &str) -> anyhow::Result<PathBuf> {
-    let current = env::current_exe().context("find this program")?;
-    Ok(current.parent().unwrap_or(Path::new(".")).join(name))
 }

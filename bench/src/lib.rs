@@ -9,9 +9,12 @@
 //! | [`world`] | the cluster of in-process measurements |
 //! | [`forecast`] | the forecast of carbon intensity on recorded traces |
 //! | [`in_process`], [`wire`], [`scheduler`], [`snapshot`] | the four parts of the extender's benchmark |
+//! | [`adapter`] | the metrics adapter beside adapters of others |
 //! | [`signals`] | measured energy and grid intensity on their way in |
-//! | [`usage`] | CPU time and memory of processes |
+//! | [`usage`], [`counted`] | CPU time and memory of processes; allocations and instructions of a request |
 
+pub mod adapter;
+pub mod counted;
 pub mod figure;
 pub mod forecast;
 pub mod in_process;

@@ -22,6 +22,19 @@ impl Samples {
         self.0.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    /// Adds those of another.
+    ///
+    /// # Errors
+    /// Never for two of this kind; the histogram library checks it.
+    pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        Ok(self.0.add(&other.0)?)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     /// The latency that the given share of samples does not exceed, in milliseconds.
     #[allow(clippy::cast_precision_loss)] // nanoseconds below 2^53
     pub fn quantile_milliseconds(&self, quantile: f64) -> f64 {
@@ -47,6 +60,16 @@ mod tests {
         }
         assert!((samples.quantile_milliseconds(0.5) - 50.0).abs() < 0.2);
         assert!((samples.quantile_milliseconds(0.99) - 99.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn samples_of_two_are_as_those_of_one() {
+        let (mut one, mut other) = (Samples::new().unwrap(), Samples::new().unwrap());
+        one.record(Duration::from_millis(1));
+        other.record(Duration::from_millis(9));
+        one.add(&other).unwrap();
+        assert_eq!(one.count(), 2);
+        assert!((one.quantile_milliseconds(1.0) - 9.0).abs() < 0.1);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::join::{self, WINDOW};
 use crate::{
+    counted,
     figure::{Figure, Goal},
-    in_process,
+    in_process::EXTENDER,
     request::{self, node_name},
     world,
 };
@@ -29,8 +30,9 @@ const WINDOWS: u32 = 30;
 /// When a run fails.
 pub fn figures() -> anyhow::Result<Vec<Figure>> {
     const NAMES: usize = 500;
-    let Some(plain) = in_process::instructions(NAMES, &[])? else { return Ok(Vec::new()) };
-    let learned = in_process::instructions(NAMES, &[LEARNED])?.context("valgrind was there before")?;
+    let names = NAMES.to_string();
+    let Some(plain) = counted::instructions(&[EXTENDER, &names])? else { return Ok(Vec::new()) };
+    let learned = counted::instructions(&[EXTENDER, &names, LEARNED])?.context("valgrind was there before")?;
     let name = |what: &str| format!("in process: prioritize {NAMES} names, {what}, instructions");
     Ok(vec![
         Figure::new(name("nothing learned"), plain, "per request"),

@@ -40,7 +40,8 @@ async fn every_exporter_reaches_the_extender_through_a_real_prometheus() -> Resu
         assert!((watts / truth - 1.0).abs() < tolerance, "{name}: {watts} W, in truth {truth} W");
         let [low, high] = ["lowWatts", "highWatts"].map(|bound| node["power"][bound].as_f64().unwrap_or(f64::NAN));
         let exact = quality == "measured";
-        assert!(if exact { low == high } else { low < watts && watts < high }, "{name}: {low} to {high} W");
+        assert!(low <= watts && watts <= high, "{name}: {low} to {high} W around {watts} W");
+        assert_eq!(high - low < 1e-9, exact, "{name}: {low} to {high} W");
     }
     metered.wait_source(&extender, "ok").await?;
     Ok(())
