@@ -12,7 +12,7 @@ help: ## List the commands
 	@grep -hE '^[a-zA-Z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .PHONY: demo
-demo: control-plane release ## The same work on a plain and on a green scheduler, as a table
+demo: control-plane release ## The same work placed and scaled plainly and greenly, as tables and as a day in a minute
 	$(RELEASE)/demo
 
 .PHONY: test
@@ -83,5 +83,5 @@ image: ## Build the container images (needs a container engine)
 	docker build --file Containerfile --target metrics-adapter --tag kube-sci/metrics-adapter:dev .
 
 .PHONY: kind
-kind: image ## A kind cluster with the extender wired into its scheduler (needs a container engine)
+kind: image ## A kind cluster with extender and metrics adapter (needs a container engine)
 	kind-config/up
