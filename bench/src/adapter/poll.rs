@@ -23,6 +23,9 @@ use crate::samples::Samples;
 pub const CALLERS: usize = 5;
 /// What the autoscaler of kube-controller-manager says it can read.
 const ACCEPT: &str = "application/vnd.kubernetes.protobuf, */*";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// Tag of a protobuf field: number 1, with its length before it.
+const FIRST_TEXT: u8 = 0x0a;
 
 /// Somebody who asks: where, as whom, and what has to come back.
 #[derive(Debug, Clone)]
@@ -73,12 +76,14 @@ impl Caller {
         let answer = self.client.get(url).headers(self.headers.clone()).send();
         let answer = answer.await.with_context(|| format!("ask {path}"))?;
         let (status, version) = (answer.status(), answer.version());
+        let kind = answer.headers().get(header::CONTENT_TYPE).cloned();
         let body = answer.bytes().await.with_context(|| format!("read the answer of {path}"))?;
         ensure!(status.is_success(), "{path}: {status}: {}", String::from_utf8_lossy(&body));
         ensure!(version == http::Version::HTTP_2, "{path} is answered over {version:?}");
-        let List { items } = serde_json::from_slice(&body).with_context(|| format!("read the answer of {path}"))?;
-        let [Item { value }] = items.as_slice() else { anyhow::bail!("{path} has {} items", items.len()) };
-        ensure!(*value == self.expected, "{path} is {value} and should be {}", self.expected);
+        let is_protobuf = kind.is_some_and(|kind| kind.as_bytes() == PROTOBUF.as_bytes());
+        let value = if is_protobuf { in_protobuf(&body, &self.expected) } else { in_json(&body) };
+        let value = value.with_context(|| format!("read the answer of {path}"))?;
+        ensure!(value == self.expected, "{path} is {value} and should be {}", self.expected);
         Ok(())
     }
 
@@ -118,6 +123,24 @@ impl Caller {
     }
 }
 
+fn in_json(body: &[u8]) -> anyhow::Result<String> {
+    let List { items } = serde_json::from_slice(body)?;
+    match <[Item; 1]>::try_from(items) {
+        Ok([Item { value }]) => Ok(value),
+        Err(items) => anyhow::bail!("it has {} items", items.len()),
+    }
+}
+
+/// Whether the one quantity in Kubernetes' protobuf is the expected one: a message whose first field is its text.
+fn in_protobuf(body: &[u8], expected: &str) -> anyhow::Result<String> {
+    ensure!(body.starts_with(b"k8s\0"), "it does not begin as Kubernetes' protobuf does");
+    let length = u8::try_from(expected.len())?;
+    let quantity: Vec<u8> = [FIRST_TEXT, length].into_iter().chain(expected.bytes()).collect();
+    let found = body.windows(quantity.len()).filter(|window| **window == *quantity).count();
+    ensure!(found == 1, "{expected} is {found} times in it: {}", String::from_utf8_lossy(body));
+    Ok(expected.to_owned())
+}
+
 impl Pace {
     /// When a question is to be asked.
     fn due(self, started: Instant, number: usize, of: usize) -> Option<Instant> {
@@ -147,6 +170,19 @@ async fn wait_for(due: Option<Instant>) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_found_in_both_formats() {
+        let json = br#"{"kind":"MetricValueList","items":[{"metric":{"name":"m"},"value":"700"}]}"#;
+        assert_eq!(in_json(json).unwrap(), "700");
+        in_json(br#"{"items":[]}"#).unwrap_err();
+        let protobuf = b"k8s\0\x0a\x10MetricValueList1\x2a\x05\x0a\x03700";
+        assert_eq!(in_protobuf(protobuf, "700").unwrap(), "700");
+        for other in ["70", "7000", "560"] {
+            in_protobuf(protobuf, other).unwrap_err();
+        }
+        in_protobuf(b"\x0a\x03700", "700").unwrap_err();
+    }
 
     #[tokio::test(start_paused = true)]
     async fn questions_are_spread_evenly() {
