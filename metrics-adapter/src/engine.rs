@@ -52,10 +52,12 @@ use crate::{
     table::PolicyTableHandle,
 };
 
-/// How often everything is decided anew.
-const TICK: Duration = Duration::from_secs(1);
-/// How soon after a change.
+/// How soon after a change everything is decided anew, where deciding is quick.
 const SOON: Duration = Duration::from_millis(250);
+/// Where nothing changed, or deciding is slow: that many times [`SOON`].
+const LATEST: u32 = 4;
+/// Deciding takes at most one part of so many of the time, as long as [`LATEST`] allows it.
+const PARTS: u32 = 200;
 /// Steps of watches that may wait.
 const WAITING: usize = 1_024;
 /// Steps applied before the clock is looked at again.
@@ -215,7 +217,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut ticks = interval(SOON);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut last, mut changed) = (Instant::now(), true);
+        let (mut waited, mut changed, mut pause) = (0, true, 1);
         loop {
             tokio::select! {
                 input = inputs.recv() => {
@@ -236,9 +238,11 @@ impl Engine {
                 }
                 problem = self.pollers.failed() => return Err(EngineError::Poller(problem)),
                 _ = ticks.tick() => {
-                    if changed || last.elapsed() >= TICK {
-                        (last, changed) = (Instant::now(), false);
+                    waited += 1;
+                    if waited >= if changed { pause } else { LATEST } {
+                        let started = Instant::now();
                         self.tick();
+                        (waited, changed, pause) = (0, false, pause_after(started.elapsed()));
                     }
                     (self.heartbeat)(task::ENGINE);
                 }
@@ -282,6 +286,13 @@ impl Engine {
         self.metrics.decided(table.len(), started.elapsed());
         self.table.publish(table);
     }
+}
+
+/// How many times [`SOON`] until everything is decided anew where something changed. Of many policies, some load is new at
+/// any time.
+fn pause_after(took: Duration) -> u32 {
+    let pauses = (took * PARTS).as_nanos().div_ceil(SOON.as_nanos());
+    u32::try_from(pauses).unwrap_or(LATEST).clamp(1, LATEST)
 }
 
 struct Wiring {
@@ -337,5 +348,17 @@ impl std::fmt::Debug for EngineTask {
 impl std::fmt::Debug for EngineParts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EngineParts").field("loads", &self.loads).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_engine_decides_less_often_but_every_second() {
+        let pauses = [0, 500, 1_250, 1_260, 4_000, 1_000_000].map(|micros| pause_after(Duration::from_micros(micros)));
+        assert_eq!(pauses, [1, 1, 1, 2, 4, LATEST]);
+        assert_eq!(SOON * LATEST, Duration::from_secs(1));
     }
 }

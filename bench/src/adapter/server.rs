@@ -1,6 +1,6 @@
 //! The adapters that are compared: ours as it is shipped, and those of others, all with the same rights.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use kube_sci_e2e::{
     ports::free_address,
     process::{Process, Program},
 };
+use tokio::time::{interval, timeout};
 
 use super::{
     objects::{self, ADJUSTED_LOAD, LOAD},
@@ -128,8 +129,34 @@ impl Server {
             Running::Peer(_) => Ok(0.0),
         }
     }
+
+    /// Waits until it only does what it always does: a new one of ours first writes the status of every policy.
+    ///
+    /// # Errors
+    /// Where it goes on for longer than [`SETTLED_WITHIN`].
+    pub async fn wait_settled(&self) -> anyhow::Result<()> {
+        let Running::Ours(process) = &self.running else { return Ok(()) };
+        let settled = async {
+            let (mut looks, mut before) = (interval(LOOK), f64::NEG_INFINITY);
+            loop {
+                looks.tick().await;
+                let written = process.metric(STATUSES, &[("outcome", "written")]).await?.unwrap_or_default();
+                if written - before <= STATUSES_AT_REST {
+                    return anyhow::Ok(());
+                }
+                before = written;
+            }
+        };
+        timeout(SETTLED_WITHIN, settled).await.context("statuses are still written")?
+    }
 }
 
+/// Statuses of policies that the adapter wrote.
+const STATUSES: &str = "kube_sci_adapter_policy_statuses_total";
+const LOOK: Duration = Duration::from_secs(2);
+/// In one [`LOOK`]: twice what is written where only numbers move.
+const STATUSES_AT_REST: f64 = 16.0;
+const SETTLED_WITHIN: Duration = Duration::from_mins(3);
 /// Counts what the adapter asked of the sources of loads.
 const OWN_QUERIES: &str = "kube_sci_load_polls_total";
 

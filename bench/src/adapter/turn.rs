@@ -76,6 +76,7 @@ impl Turn {
         let few: Arc<[String]> = workloads().take(DIFFERENT).map(Workload::path).collect();
         let often: Arc<[String]> = few.iter().cycle().take(DIFFERENT * REPEATED).cloned().collect();
         put_in_charge(stage, server, &through, &all).await?;
+        server.wait_settled().await?;
 
         let rest = if with_rest { Some(measure(stage, server, rest()).await?) } else { None };
         let autoscalers = measure(stage, server, through.poll(&all, Pace::Over(SYNC_PERIOD))).await?;

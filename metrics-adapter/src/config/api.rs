@@ -82,7 +82,8 @@ pub struct SelfSignedConfig {
 pub struct DelegationConfig {
     /// Whom a token belongs to.
     pub token_ttl: TextDuration,
-    /// That somebody may do something.
+    /// That somebody may do something: an autoscaler asks for the same each 15 s, so that its permission is asked for once
+    /// in four rounds. For so long whoever lost the right may go on reading.
     pub allowed_ttl: TextDuration,
     /// That somebody may not.
     pub denied_ttl: TextDuration,
@@ -138,7 +139,7 @@ impl Default for SelfSignedConfig {
 impl Default for DelegationConfig {
     fn default() -> Self {
         let ten = TextDuration::from_secs(10);
-        Self { token_ttl: ten, allowed_ttl: ten, denied_ttl: ten, timeout: ten }
+        Self { token_ttl: ten, allowed_ttl: TextDuration::from_secs(60), denied_ttl: ten, timeout: ten }
     }
 }
 

@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{LoadClients, LoadFault, Source};
@@ -20,6 +20,10 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// An answer that takes longer is none. Services have shorter limits of their own.
 const LONGEST: Duration = Duration::from_secs(20);
+/// Tasks wake up at multiples of this, several at once: waking up costs more than asking.
+const GRID: Duration = Duration::from_millis(100);
+/// A period is never shorter.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// Answers that may wait for the engine.
 const WAITING: usize = 1_024;
 
@@ -49,6 +53,7 @@ pub struct Pollers {
     by_policy: HashMap<PolicyKey, AbortHandle>,
     permits: Arc<Semaphore>,
     sender: mpsc::Sender<LoadReport>,
+    born: Instant,
 }
 
 impl Pollers {
@@ -56,7 +61,7 @@ impl Pollers {
     pub fn new(clients: LoadClients, clock: Clock) -> (Self, mpsc::Receiver<LoadReport>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (tasks, by_policy, permits) = (JoinSet::new(), HashMap::new(), Arc::new(Semaphore::new(AT_ONCE)));
-        (Self { clients, clock, tasks, by_policy, permits, sender }, receiver)
+        (Self { clients, clock, tasks, by_policy, permits, sender, born: Instant::now() }, receiver)
     }
 
     /// Asks for the load of a policy from now on, in place of an earlier version of it.
@@ -70,6 +75,7 @@ impl Pollers {
             clock: Arc::clone(&self.clock),
             permits: Arc::clone(&self.permits),
             sender: self.sender.clone(),
+            born: self.born,
         };
         let handle = self.tasks.spawn(poll.run());
         self.by_policy.insert(key.clone(), handle);
@@ -119,14 +125,15 @@ struct Poll {
     clock: Clock,
     permits: Arc<Semaphore>,
     sender: mpsc::Sender<LoadReport>,
+    born: Instant,
 }
 
 impl Poll {
     async fn run(mut self) {
-        let mut ticks = interval_at(Instant::now() + delay(&self.key, self.period), self.period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let turn = Turn::of(&self.key, self.period);
+        let mut due = Instant::now() + turn.first;
         loop {
-            ticks.tick().await;
+            sleep_until(due).await;
             let Ok(permit) = self.permits.acquire().await else { return };
             let (asked_at, started) = ((self.clock)(), Instant::now());
             let result = timeout(LONGEST, self.source.read(asked_at)).await;
@@ -141,25 +148,86 @@ impl Poll {
             if self.sender.send(report).await.is_err() {
                 return;
             }
+            due = self.born + turn.after(self.born.elapsed());
         }
     }
 }
 
-/// Within the first tenth of a period, at most a second: a new policy has its load soon, a thousand not all at once.
-fn delay(key: &PolicyKey, period: Duration) -> Duration {
-    let part = u32::try_from(FxBuildHasher.hash_one(key) >> 40 & 0x3ff).unwrap_or(0);
-    (period / 10).min(Duration::from_secs(1)) * part / 1_024
+/// When a policy's load is asked for: soon for a new policy, then at a moment of its own within the period, so that a
+/// thousand policies that came at once do not ask at once ever after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turn {
+    /// From now: at most a tenth of a period, at most a second.
+    first: Duration,
+    /// Its place in every period: on the [`GRID`].
+    place: Duration,
+    period: Duration,
+}
+
+impl Turn {
+    fn of(key: &PolicyKey, period: Duration) -> Self {
+        let hash = FxBuildHasher.hash_one(key);
+        let period = period.max(SHORTEST);
+        let place = share(period, hash >> 50);
+        Self {
+            first: share((period / 10).min(Duration::from_secs(1)), hash >> 40),
+            place: GRID * u32::try_from(place.as_millis() / GRID.as_millis()).unwrap_or(0),
+            period,
+        }
+    }
+
+    /// The next time after this one; both from the same beginning.
+    fn after(&self, time: Duration) -> Duration {
+        let Some(since) = time.checked_sub(self.place) else { return self.place };
+        let periods = since.as_nanos() / self.period.as_nanos() + 1;
+        self.place + self.period * u32::try_from(periods).unwrap_or(u32::MAX)
+    }
+}
+
+/// That many 1,024ths, by the lowest ten bits.
+fn share(of: Duration, bits: u64) -> Duration {
+    of * u32::try_from(bits & 0x3ff).unwrap_or(0) / 1_024
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    /// Policies in every tenth of the longest time.
+    fn tenths(times: impl Iterator<Item = Duration>, longest: Duration) -> [usize; 10] {
+        let mut tenths = [0; 10];
+        for time in times {
+            assert!(time < longest, "{time:?}");
+            tenths[usize::try_from(time.as_millis() * 10 / longest.as_millis()).unwrap()] += 1;
+        }
+        tenths
+    }
+
     #[test]
-    fn a_thousand_policies_are_not_asked_for_all_at_once() {
-        let delays: Vec<_> =
-            (0..1_000).map(|n| delay(&PolicyKey::new("shop", format!("web-{n}")), Duration::from_secs(15))).collect();
-        assert!(delays.iter().all(|delay| *delay < Duration::from_secs(1)));
-        assert!(delays.iter().filter(|delay| **delay < Duration::from_millis(500)).count().abs_diff(500) < 100);
+    fn a_thousand_policies_are_never_asked_for_all_at_once() {
+        let period = Duration::from_secs(15);
+        let turns: Vec<_> = (0..1_000).map(|n| Turn::of(&PolicyKey::new("shop", format!("web-{n}")), period)).collect();
+        let [first, then] = [
+            tenths(turns.iter().map(|turn| turn.first), Duration::from_secs(1)),
+            tenths(turns.iter().map(|turn| turn.place), period),
+        ];
+        for count in first.into_iter().chain(then) {
+            assert!(count.abs_diff(100) < 50, "{first:?} {then:?}");
+        }
+        let times: BTreeSet<_> = turns.iter().map(|turn| turn.after(period * 4)).collect();
+        assert!(times.len() <= 150, "{} times at which to wake up", times.len());
+    }
+
+    #[test]
+    fn a_load_is_asked_for_once_in_every_period() {
+        for (place, period) in [(0, 15_000), (14_900, 15_000), (700, 1_000), (0, 50)] {
+            let [place, period] = [place, period].map(Duration::from_millis);
+            let turn = Turn { first: Duration::ZERO, place, period };
+            assert_eq!(turn.after(Duration::ZERO), if place.is_zero() { period } else { place });
+            assert_eq!(turn.after(place), place + period);
+            assert_eq!(turn.after(place + period * 7 / 2), place + period * 4, "what was missed is left out");
+        }
     }
 }

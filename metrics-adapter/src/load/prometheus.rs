@@ -65,7 +65,8 @@ impl PrometheusSource {
     pub(super) async fn read(&mut self, now: Timestamp) -> Result<LoadReading, LoadFault> {
         let service = self.service.as_ref().ok_or_else(|| LoadFault::NoSuchSource(self.name.to_string()))?;
         let request = Request::get(PATH).query("query", &self.query).accept("application/json");
-        let response = service.get(&request).await.map_err(|error| LoadFault::of_http(&error))?;
+        // Every policy has a query of its own, and Prometheus marks no answer: there is nothing to share or to keep.
+        let response = service.get_once(&request).await.map_err(|error| LoadFault::of_http(&error))?;
         let (sample, warning) = answer(&response, now).map_err(|fault| match fault {
             // An answer may repeat what was sent.
             LoadFault::Refused(text) => LoadFault::Refused(service.redact(&text)),

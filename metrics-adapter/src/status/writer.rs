@@ -34,7 +34,7 @@ use crate::{
 const FIELD_MANAGER: &str = "kube-sci-metrics-adapter";
 /// How often it is looked whether there is something to write.
 const LOOK: Duration = Duration::from_secs(1);
-/// Numbers that move are written this often.
+/// Numbers that move are written this often, and less often where there are many policies.
 const REFRESH: SignedDuration = SignedDuration::from_secs(60);
 /// A status that could not be written is tried again after this.
 const RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -42,6 +42,9 @@ const RETRY: SignedDuration = SignedDuration::from_secs(5);
 const AT_ONCE: usize = 8;
 /// Writes per look; others wait for the next one.
 const PER_LOOK: usize = 20;
+/// Of these, statuses where only numbers moved: those of a thousand policies are minutes apart, and cost the API server
+/// less than their autoscalers do.
+const REFRESHES_PER_LOOK: usize = 4;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the writer is given.
@@ -129,8 +132,22 @@ struct Job {
     conditions: Vec<Condition>,
     notes: Vec<Note>,
     body: Value,
-    /// Since when it waits, oldest first.
-    waits_since: Timestamp,
+}
+
+/// Why a status is to be written; what comes first is more urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    /// It tells something else, or was refused.
+    Changed,
+    /// Numbers may have moved since then.
+    Old(Timestamp),
+}
+
+/// An object whose status is to be written.
+struct Due<'t, S> {
+    reason: Reason,
+    state: &'t S,
+    mark: Mark,
 }
 
 impl StatusWriter {
@@ -169,15 +186,13 @@ impl StatusWriter {
         self.write::<CarbonBudget>("CarbonBudget", budgets, now, beat).await;
     }
 
-    async fn write<K>(&mut self, kind: &'static str, mut jobs: Vec<Job>, now: Timestamp, beat: &(impl Fn() + Send))
+    async fn write<K>(&mut self, kind: &'static str, jobs: Vec<Job>, now: Timestamp, beat: &(impl Fn() + Send))
     where
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
             + Clone
             + Debug
             + serde::de::DeserializeOwned,
     {
-        jobs.sort_by_key(|job| job.waits_since);
-        jobs.truncate(PER_LOOK);
         let (client, leadership) = (self.options.client.clone(), self.options.leadership.clone());
         let mut writes = stream::iter(jobs)
             .map(|job| {
@@ -269,68 +284,70 @@ where
 
 fn policy_jobs(table: &PolicyTable, book: &mut Book, now: Timestamp) -> Vec<Job> {
     book.retain(|key, _| table.get(&key.namespace, &key.name).is_some());
-    let jobs = table.policies().filter_map(|state| {
+    let due = table.policies().filter_map(|state| {
         let mark = policy_mark(state, now);
-        let waits_since = due(book.get(&state.key), &state.uid, &mark, now)?;
+        due(book.get(&state.key), &state.uid, &mark, now).map(|reason| Due { reason, state, mark })
+    });
+    let due = due.collect();
+    in_turn(due, |Due { state, mark, .. }| {
         let before = known(book.get(&state.key), &state.uid).unwrap_or(&state.stored.conditions);
         let notes = policy_notes(state, before, now);
         let status = policy_status(state, now);
         if !book.contains_key(&state.key) && is_same_policy(&status, &state.stored) {
             // Another process wrote the same: it need not be written again at once.
-            let conditions = status.conditions;
-            book.insert(
-                state.key.clone(),
-                Written { uid: Arc::clone(&state.uid), mark, at: now, conditions, failed: false },
-            );
+            let (uid, conditions) = (Arc::clone(&state.uid), status.conditions);
+            book.insert(state.key.clone(), Written { uid, mark, at: now, conditions, failed: false });
             return None;
         }
         let body = body("GreenScalingPolicy", &state.key, &state.uid, &status);
-        Some(Job {
-            key: state.key.clone(),
-            mark,
-            uid: Arc::clone(&state.uid),
-            conditions: status.conditions,
-            notes,
-            body,
-            waits_since,
-        })
-    });
-    jobs.collect()
+        let (key, uid, conditions) = (state.key.clone(), Arc::clone(&state.uid), status.conditions);
+        Some(Job { key, mark, uid, conditions, notes, body })
+    })
 }
 
 fn budget_jobs(table: &PolicyTable, book: &mut Book, now: Timestamp) -> Vec<Job> {
     book.retain(|key, _| table.budgets().iter().any(|budget| budget.key == *key));
-    let jobs = table.budgets().iter().filter_map(|state| {
+    let due = table.budgets().iter().filter_map(|state| {
         let mark = budget_mark(state);
-        let waits_since = due(book.get(&state.key), &state.uid, &mark, now)?;
+        due(book.get(&state.key), &state.uid, &mark, now).map(|reason| Due { reason, state, mark })
+    });
+    let due = due.collect();
+    in_turn(due, |Due { state, mark, .. }| {
         let before = known(book.get(&state.key), &state.uid).unwrap_or(&state.stored.conditions);
         let notes = budget_notes(state, before, now);
         let status = budget_status(state, now);
         let body = body("CarbonBudget", &state.key, &state.uid, &status);
-        Some(Job {
-            key: state.key.clone(),
-            mark,
-            uid: Arc::clone(&state.uid),
-            conditions: status.conditions,
-            notes,
-            body,
-            waits_since,
-        })
-    });
-    jobs.collect()
+        let (key, uid, conditions) = (state.key.clone(), Arc::clone(&state.uid), status.conditions);
+        Some(Job { key, mark, uid, conditions, notes, body })
+    })
+}
+
+/// What is written in this look: all that changed before what is only old, of that the oldest.
+fn in_turn<'t, S, J>(mut due: Vec<Due<'t, S>>, mut job: impl FnMut(Due<'t, S>) -> Option<J>) -> Vec<J> {
+    due.sort_by_key(|due| due.reason);
+    let old = due.partition_point(|due| due.reason == Reason::Changed);
+    let old = due.split_off(old);
+    let mut jobs: Vec<J> = due.into_iter().filter_map(&mut job).take(PER_LOOK).collect();
+    let room = REFRESHES_PER_LOOK.min(PER_LOOK.saturating_sub(jobs.len()));
+    jobs.extend(old.into_iter().filter_map(job).take(room));
+    jobs
 }
 
 fn known<'b>(written: Option<&'b Written>, uid: &str) -> Option<&'b Vec<Condition>> {
     written.filter(|written| *written.uid == *uid && !written.conditions.is_empty()).map(|written| &written.conditions)
 }
 
-/// Since when a status is due; `None` where it is not.
-fn due(written: Option<&Written>, uid: &str, mark: &Mark, now: Timestamp) -> Option<Timestamp> {
-    let Some(written) = written.filter(|written| *written.uid == *uid) else { return Some(Timestamp::MIN) };
+/// Why a status is due; `None` where it is not.
+fn due(written: Option<&Written>, uid: &str, mark: &Mark, now: Timestamp) -> Option<Reason> {
+    let Some(written) = written.filter(|written| *written.uid == *uid) else { return Some(Reason::Changed) };
     let age = now.duration_since(written.at);
-    let is_due = if written.failed { age >= RETRY } else { written.mark != *mark || age >= REFRESH };
-    // What changed goes before what is only old.
-    is_due.then_some(if written.mark == *mark { written.at } else { Timestamp::MIN })
+    if written.failed {
+        return (age >= RETRY).then_some(Reason::Changed);
+    }
+    if written.mark != *mark {
+        return Some(Reason::Changed);
+    }
+    (age >= REFRESH).then_some(Reason::Old(written.at))
 }
 
 fn policy_mark(state: &PolicyState, now: Timestamp) -> Mark {

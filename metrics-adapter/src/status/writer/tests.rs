@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -164,19 +164,39 @@ async fn budgets_are_written_too() {
 }
 
 #[test]
-fn of_many_changes_the_oldest_are_written_first_and_not_all_at_once() {
+fn of_many_statuses_what_changed_is_written_first_then_the_oldest_and_never_all_at_once() {
     let mut stage = Stage::ready(450.0);
     let names: Vec<String> = (0..50).map(|n| format!("web-{n}")).collect();
     stage.relist(&names.iter().map(String::as_str).collect::<Vec<_>>());
     stage.no_budgets();
     stage.autoscalers(&[]);
     let table = stage.tick();
-    let mut book = Book::default();
-    let jobs = policy_jobs(&table, &mut book, stage.now);
-    assert_eq!(jobs.len(), 50);
-    let by_age: BTreeMap<Timestamp, usize> = jobs.iter().fold(BTreeMap::new(), |mut ages, job| {
-        *ages.entry(job.waits_since).or_default() += 1;
-        ages
-    });
-    assert_eq!(by_age.into_keys().collect::<Vec<_>>(), [Timestamp::MIN], "new ones go first");
+    let (mut book, mut now) = (Book::default(), stage.now);
+    let write = |book: &mut Book, now: Timestamp| -> Vec<String> {
+        let jobs = policy_jobs(&table, book, now).into_iter();
+        let written = jobs.map(|Job { key, mark, uid, conditions, .. }| {
+            let name = key.name.to_string();
+            book.insert(key, Written { uid, mark, at: now, conditions, failed: false });
+            name
+        });
+        written.collect()
+    };
+    let counts: Vec<usize> = (0..4).map(|_| write(&mut book, now).len()).collect();
+    assert_eq!(counts, [PER_LOOK, PER_LOOK, 10, 0], "new ones do not wait for long");
+
+    let written_before = |book: &Book, name: &str, at: Timestamp| {
+        book.iter().any(|(key, written)| *key.name == *name && written.at < at)
+    };
+    now += REFRESH;
+    let refreshed: BTreeSet<String> = (0..12).flat_map(|_| write(&mut book, now)).collect();
+    assert_eq!(refreshed.len(), 12 * REFRESHES_PER_LOOK, "none is refreshed twice before another");
+    let waiting: Vec<&String> = names.iter().filter(|name| written_before(&book, name, now)).collect();
+    assert_eq!(waiting.len(), 2);
+
+    now += REFRESH;
+    let refused = book.iter_mut().find(|(key, _)| *key.name == **waiting[0]).unwrap().1;
+    refused.failed = true;
+    let next = write(&mut book, now);
+    assert_eq!(next.len(), 1 + REFRESHES_PER_LOOK);
+    assert_eq!([&next[0], &next[1]], [waiting[0], waiting[1]], "first what was refused, then the oldest");
 }
