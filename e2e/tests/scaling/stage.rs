@@ -76,6 +76,22 @@ impl<'p> Site<'p> {
         Ok(())
     }
 
+    /// What the adapter says at present of the policy of [`WORKLOAD`], such as `effective_factor`.
+    pub async fn figure(&self, stage: &AdapterStage, name: &str) -> Result<Option<f64>> {
+        let labels = [("namespace", stage.name), ("policy", WORKLOAD)];
+        Ok(self.adapter.metric(&format!("kube_sci_policy_{name}"), &labels).await?)
+    }
+
+    /// Waits until it says just this.
+    pub async fn wait_figure(&self, stage: &AdapterStage, name: &str, wanted: f64) -> Result<()> {
+        eventually(SOON, format!("{name} {wanted} in {}", stage.name), async || {
+            let seen = self.figure(stage, name).await.map_err(|error| format!("{error:#}"))?;
+            if seen == Some(wanted) { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await?;
+        Ok(())
+    }
+
     /// A namespace of its own with a node in a grid zone of the same name, and a workload with these replicas.
     pub async fn stage(&self, name: &'static str, replicas: i32) -> Result<AdapterStage> {
         // Not the plane's own client: that one ends with the runtime of the test that came first.
