@@ -63,8 +63,8 @@ pub enum LoadFault {
     NotANumber,
     /// The right number with the wrong sign.
     Negative,
-    /// 1e18, whatever the demand.
-    Huge,
+    /// This number on every page, whatever the demand.
+    Value(f64),
     /// The right number, from so long ago.
     Stale(Duration),
     /// The connection ends without an answer.

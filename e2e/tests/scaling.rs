@@ -3,6 +3,8 @@
 mod day;
 mod discovery;
 mod faults;
+mod fewest;
 mod intensity;
 mod outage;
+mod site;
 mod stage;

@@ -14,7 +14,6 @@ pub const SHARE: &str = "requests_per_second";
 pub const SHARE_TOTAL: &str = "requests_total";
 
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
-const HUGE: f64 = 1e18;
 
 /// One value of a page.
 pub(super) struct Sample<'a> {
@@ -47,7 +46,7 @@ fn family(sample: &Sample<'_>, kind: &str, fault: Option<LoadFault>, now: Timest
     let (value, at) = match fault {
         Some(LoadFault::NotANumber) => (f64::NAN, None),
         Some(LoadFault::Negative) => (-value, None),
-        Some(LoadFault::Huge) => (HUGE, None),
+        Some(LoadFault::Value(value)) => (value, None),
         Some(LoadFault::Stale(age)) => (*value, SignedDuration::try_from(age).ok().map(|age| now - age)),
         _of_the_way => (*value, None),
     };
@@ -77,7 +76,7 @@ mod tests {
         for (fault, line) in [
             (LoadFault::NotANumber, "requests_per_second NaN\n"),
             (LoadFault::Negative, "requests_per_second -12.5\n"),
-            (LoadFault::Huge, "requests_per_second 1000000000000000000\n"),
+            (LoadFault::Value(1e18), "requests_per_second 1000000000000000000\n"),
             (LoadFault::Stale(Duration::from_mins(1)), "requests_per_second 12.5 940000\n"),
         ] {
             let page = shown(Some(fault));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -65,21 +66,19 @@ impl Pods {
 /// Follows the pods of the namespace until dropped.
 pub(super) async fn watch(client: Client, state: Arc<State>) {
     let pods: Api<Pod> = Api::namespaced(client, &state.namespace);
-    let events = watcher(pods, watcher::Config::default()).default_backoff();
-    let followed = events.try_for_each(|event| {
+    let mut events = pin!(watcher(pods, watcher::Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
         match event {
-            Event::Apply(pod) | Event::InitApply(pod) => changed(&state, &pod),
-            Event::Delete(pod) => {
+            Ok(Event::Apply(pod) | Event::InitApply(pod)) => changed(&state, &pod),
+            Ok(Event::Delete(pod)) => {
                 if let Some(address) = address(&pod) {
                     leave(&state, &pod, address);
                 }
             }
-            Event::Init | Event::InitDone => {}
+            // After an error it watches again.
+            Ok(Event::Init | Event::InitDone) | Err(_) => {}
         }
-        futures::future::ready(Ok(()))
-    });
-    // Errors are retried for ever.
-    drop(followed.await);
+    }
 }
 
 fn changed(state: &State, pod: &Pod) {

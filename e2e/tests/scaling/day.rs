@@ -11,7 +11,8 @@ use kube_sci_e2e::wait::eventually;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
-use super::stage::{SOON, Site};
+use super::site::Site;
+use super::stage::SOON;
 
 const TARGET: u32 = 100;
 const GUARD: u32 = 200;

@@ -6,7 +6,8 @@ use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 use serde_json::json;
 
-use super::stage::{SOON, Site, WORKLOAD};
+use super::site::Site;
+use super::stage::{SOON, WORKLOAD};
 
 const TARGET: u32 = 100;
 const GUARD: u32 = 200;

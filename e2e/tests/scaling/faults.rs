@@ -1,75 +1,38 @@
 //! Faults of the load and of the policy, each on a workload of its own beside the others.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use kube_sci_e2e::control_plane::{ControlPlane, Options};
 use kube_sci_e2e::load_world::LoadFault;
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
-use super::stage::{AdapterStage, SOON, Site, replicas_in};
+use super::fewest::Fewest;
+use super::site::Site;
+use super::stage::{AdapterStage, SOON};
 
 const NAMESPACE: &str = "faults";
 pub const TARGET: u32 = 100;
 pub const GUARD: u32 = 200;
 pub const LOAD: f64 = 1_000.0;
 /// 0.6 x `LOAD / TARGET`.
-const THROTTLED: i32 = 6;
+pub const THROTTLED: i32 = 6;
 /// `LOAD / TARGET`.
 pub const PLAIN: i32 = 10;
-pub const SAMPLING: Duration = Duration::from_millis(200);
 
 /// Fault of the load, and the reason that the status gives.
-const LOAD_FAULTS: [(&str, LoadFault, &str); 5] = [
+const LOAD_FAULTS: [(&str, LoadFault, &str); 6] = [
     ("missing", LoadFault::Missing, "NoResult"),
     ("not-a-number", LoadFault::NotANumber, "TooFewPods"),
     ("negative", LoadFault::Negative, "TooFewPods"),
-    ("huge", LoadFault::Huge, "NotALoad"),
+    ("huge", LoadFault::Value(1e18), "NotALoad"),
+    // Of each of the throttled pods: a number like others, but 2,400,000,000 replicas, which overflow in the autoscaler.
+    ("overflowing", LoadFault::Value(4e10), "NotALoad"),
     ("stale", LoadFault::Hangs, "TooFewPods"),
 ];
+const OUT_OF_RANGE: [(&str, &str); 2] =
+    [("huge", "the load must be below 9e15"), ("overflowing", "would take more than 2147483647 replicas")];
 const POLICY_FAULTS: [&str; 3] = ["invalid", "other-curve", "deleted"];
-
-/// The fewest replicas of each workload since they were last asked for.
-pub struct Fewest {
-    seen: Arc<Mutex<BTreeMap<String, i32>>>,
-    task: JoinHandle<()>,
-}
-
-impl Fewest {
-    pub fn watch(stage: &AdapterStage, namespace: &'static str) -> Self {
-        let seen = Arc::new(Mutex::new(BTreeMap::new()));
-        let (client, into) = (stage.world.client(), Arc::clone(&seen));
-        let task = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(SAMPLING);
-            loop {
-                ticks.tick().await;
-                let Ok(now) = replicas_in(client.clone(), namespace).await else { continue };
-                let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
-                for (workload, replicas) in now {
-                    seen.entry(workload)
-                        .and_modify(|fewest: &mut i32| *fewest = replicas.min(*fewest))
-                        .or_insert(replicas);
-                }
-            }
-        });
-        Self { seen, task }
-    }
-
-    pub fn take(&self) -> BTreeMap<String, i32> {
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Drop for Fewest {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
 
 #[tokio::test]
 async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Result<()> {
@@ -88,7 +51,7 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
         stage.wait_replicas_of(workload, THROTTLED).await?;
     }
 
-    let fewest = Fewest::watch(&stage, NAMESPACE);
+    let fewest = Fewest::watch(&stage);
     for (workload, fault, _) in LOAD_FAULTS {
         stage.load.fault(workload, fault);
     }
@@ -102,13 +65,15 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
         let refused = wait_not_found(&plane, workload).await?;
         for text in [refused, said] {
             assert!(text.contains("s old, more than 10 s are too old: "), "{fault:?}: {text}");
+            let why = OUT_OF_RANGE.iter().find(|(name, _)| *name == workload).map_or("", |(_, why)| why);
+            assert!(text.contains(why), "{fault:?}: {text}");
         }
     }
     wait_not_found(&plane, "deleted").await?;
     stage.wait_replicas_of("other-curve", 9).await?;
     // The autoscaler has looked at all of this by now, at least once after the policy's new curve.
-    for (workload, seen) in fewest.take().into_iter().filter(|(workload, _)| all.contains(&workload.as_str())) {
-        assert!(seen >= THROTTLED, "{workload} fell to {seen}");
+    for workload in &all {
+        fewest.held(workload, THROTTLED)?;
     }
 
     for (workload, ..) in LOAD_FAULTS {
@@ -118,8 +83,8 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
     for workload in all.iter().filter(|workload| **workload != "deleted") {
         stage.wait_replicas_of(workload, PLAIN).await?;
     }
-    for (workload, seen) in fewest.take().into_iter().filter(|(workload, _)| all.contains(&workload.as_str())) {
-        assert!(seen >= THROTTLED, "{workload} fell to {seen}");
+    for workload in &all {
+        fewest.held(workload, THROTTLED)?;
     }
     Ok(())
 }
@@ -140,12 +105,13 @@ pub async fn wait_false(
     let found = eventually(SOON, format!("{condition}=False of {workload}, {reason}"), async || {
         let status = stage.status(plane, workload).await.map_err(|error| format!("{error:#}"))?;
         let all = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-        let found =
-            all.into_iter().find(|one| one.get("type").is_some_and(|kind| kind == condition)).unwrap_or_default();
-        if found["status"] == "False" && found["reason"] == reason { Ok(found) } else { Err(found.to_string()) }
+        let says = |one: &Value, key: &str, word: &str| one.get(key).is_some_and(|said| said == word);
+        let found = all.into_iter().find(|one| says(one, "type", condition)).unwrap_or_default();
+        let so = says(&found, "status", "False") && says(&found, "reason", reason);
+        if so { Ok(found) } else { Err(found.to_string()) }
     })
     .await?;
-    found["message"].as_str().map(str::to_owned).context("a condition's message")
+    found.get("message").and_then(Value::as_str).map(str::to_owned).context("a condition's message")
 }
 
 /// Waits until there is no adjusted load; what is said instead.

@@ -8,11 +8,14 @@ use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 use serde_json::json;
 
-use super::faults::{Fewest, GUARD, LOAD, PLAIN, SAMPLING, TARGET, policy, wait_false};
-use super::stage::{SOON, Site, WORKLOAD};
+use super::faults::{GUARD, LOAD, PLAIN, TARGET, policy, wait_false};
+use super::fewest::Fewest;
+use super::site::Site;
+use super::stage::{SOON, WORKLOAD};
 
 /// `LOAD / GUARD`.
 const FLOOR: i32 = 5;
+const FLAP: Duration = Duration::from_millis(200);
 /// What the adapter holds at present; a status tells it up to a minute later.
 const INTENSITY: &str = "intensity_grams_per_kwh";
 /// The file is looked at ten times a second: within so many refusals the autoscaler looks more than once.
@@ -30,9 +33,9 @@ async fn intensity_that_is_stale_absurd_or_flapping_never_undercuts_the_guard() 
     stage.policy_of(&plane, WORKLOAD, spec).await?;
     stage.autoscaler(&plane, TARGET, GUARD).await?;
     stage.wait_replicas(PLAIN).await?;
-    let fewest = Fewest::watch(&stage, "carbon");
+    let fewest = Fewest::watch(&stage);
 
-    let mut flaps = tokio::time::interval(SAMPLING);
+    let mut flaps = tokio::time::interval(FLAP);
     for flap in 0..60 {
         flaps.tick().await;
         site.set_intensity(&stage, if flap % 2 == 0 { 600.0 } else { 100.0 })?;
@@ -58,12 +61,12 @@ async fn intensity_that_is_stale_absurd_or_flapping_never_undercuts_the_guard() 
     wait_false(&stage, &plane, WORKLOAD, ("CarbonFresh", "Stale")).await?;
     site.wait_figure(&stage, "effective_factor", 1.0).await?;
     stage.wait_replicas(PLAIN).await?;
-    assert_eq!(fewest.take().get(WORKLOAD), Some(&FLOOR));
+    assert_eq!(fewest.take(WORKLOAD), Some(FLOOR));
     Ok(())
 }
 
 /// How often the file of the grid was refused as a whole.
-async fn refused(site: &Site<'_>) -> Result<f64> {
+async fn refused(site: &Site) -> Result<f64> {
     let labels = [("source", "grid.csv"), ("reason", "malformed")];
     Ok(site.adapter.metric("kube_sci_grid_source_failures_total", &labels).await?.unwrap_or_default())
 }

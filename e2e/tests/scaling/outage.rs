@@ -5,7 +5,7 @@ use kube_sci_e2e::control_plane::Options;
 use kube_sci_e2e::testing;
 use serde_json::json;
 
-use super::stage::Site;
+use super::site::Site;
 
 const TARGET: u32 = 100;
 const GUARD: u32 = 200;

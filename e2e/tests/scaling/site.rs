@@ -1,0 +1,159 @@
+//! An installed adapter with the rights of its manifests, and a grid whose intensity a test sets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use kube_sci_e2e::adapter_process::{self, API, AdapterProcess};
+use kube_sci_e2e::aggregation::{Aggregation, GroupVersion, lead_to_host};
+use kube_sci_e2e::control_plane::ControlPlane;
+use kube_sci_e2e::grid_file::GridFile;
+use kube_sci_e2e::own_program::ADDRESS;
+use kube_sci_e2e::wait::eventually;
+use serde_json::{Value, json};
+
+use super::stage::{AdapterStage, SOON, WORKLOAD};
+
+/// Namespace of the installation.
+pub const NAMESPACE: &str = "kube-sci";
+/// Of the account, the Service and the program.
+pub const ACCOUNT: &str = "kube-sci-metrics-adapter";
+const MANIFESTS: &str = "manifests/metrics-adapter";
+/// For policies that read pages of pods, which is not everybody's right.
+const LOAD_PODS: &str = "manifests/components/adapter-load-pods";
+
+/// What is installed before anything runs.
+pub struct Installation<'p> {
+    plane: &'p ControlPlane,
+    grid: GridFile,
+    kubeconfig: PathBuf,
+}
+
+/// An installation with a running adapter.
+pub struct Site {
+    pub adapter: AdapterProcess,
+    pub aggregation: Aggregation,
+    kubeconfig: PathBuf,
+    grid: GridFile,
+    zones: Mutex<BTreeMap<String, (f64, Timestamp)>>,
+}
+
+impl<'p> Installation<'p> {
+    /// Everything that is shipped but for the pods, and the APIs, which nobody serves yet.
+    pub async fn begin(plane: &'p ControlPlane) -> Result<Self> {
+        apply(plane, MANIFESTS, None).await?;
+        apply(plane, LOAD_PODS, None).await?;
+        let grid = GridFile::create(plane.folder(), "grid", &[])?;
+        Ok(Self { plane, grid, kubeconfig: plane.kubeconfig_of_account(NAMESPACE, ACCOUNT).await? })
+    }
+
+    /// Starts a replica with the rights that its account gets.
+    pub fn spawn(&self, name: &str) -> Result<AdapterProcess> {
+        let config = format!(
+            "server:\n  address: {ADDRESS}\napi:\n  address: {API}\n  certificate:\n    selfSigned: {{}}\n{}",
+            self.grid.quick_config()
+        );
+        let options = adapter_process::options(adapter_process::shipped_binary()?, self.plane).config(config);
+        let options = options.name(name).kubeconfig(self.kubeconfig.clone());
+        Ok(AdapterProcess::spawn(self.plane.group(), self.plane.folder(), options)?)
+    }
+
+    /// Leads the APIs to a port, and waits until the API server reaches them.
+    pub async fn finish(self, mut adapter: AdapterProcess, port: u16) -> Result<Site> {
+        register(self.plane, port).await?;
+        adapter.wait_ready().await?;
+        let (aggregation, kubeconfig) =
+            (Aggregation::new(self.plane.client()), self.plane.kubeconfig_path().to_owned());
+        let site = Site { adapter, aggregation, kubeconfig, grid: self.grid, zones: Mutex::default() };
+        site.wait_available().await?;
+        Ok(site)
+    }
+}
+
+impl Site {
+    /// Installs the adapter as it is shipped and starts one.
+    pub async fn install(plane: &ControlPlane) -> Result<Self> {
+        let installation = Installation::begin(plane).await?;
+        let adapter = installation.spawn("metrics-adapter")?;
+        let port = adapter.api_address().port();
+        installation.finish(adapter, port).await
+    }
+
+    /// Waits until the API server reaches all APIs of the adapter.
+    pub async fn wait_available(&self) -> Result<()> {
+        for version in GroupVersion::of_metrics() {
+            self.aggregation.wait_available(&version).await?;
+        }
+        Ok(())
+    }
+
+    /// What the adapter says at present of the policy of [`WORKLOAD`], such as `effective_factor`.
+    pub async fn figure(&self, stage: &AdapterStage, name: &str) -> Result<Option<f64>> {
+        let labels = [("namespace", stage.name), ("policy", WORKLOAD)];
+        Ok(self.adapter.metric(&format!("kube_sci_policy_{name}"), &labels).await?)
+    }
+
+    /// Waits until it says just this; nothing, where there is no such policy.
+    pub async fn wait_figure(&self, stage: &AdapterStage, name: &str, wanted: impl Into<Option<f64>>) -> Result<()> {
+        let wanted = wanted.into();
+        eventually(SOON, format!("{name} {wanted:?} in {}", stage.name), async || {
+            let seen = self.figure(stage, name).await.map_err(|error| format!("{error:#}"))?;
+            if seen == wanted { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// A namespace of its own with a node in a grid zone of the same name, and a workload with these replicas.
+    pub async fn stage(&self, name: &'static str, replicas: i32) -> Result<AdapterStage> {
+        AdapterStage::create(&self.kubeconfig, name, replicas).await
+    }
+
+    /// Sets the intensity of a scenario's zone, in gCO2e/kWh.
+    pub fn set_intensity(&self, stage: &AdapterStage, grams_per_kwh: f64) -> Result<()> {
+        self.set_intensity_since(stage, grams_per_kwh, Duration::from_hours(1))
+    }
+
+    /// The same for the 24 hours that began so long ago.
+    pub fn set_intensity_since(&self, stage: &AdapterStage, grams_per_kwh: f64, began: Duration) -> Result<()> {
+        let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
+        zones.insert(stage.name.to_owned(), (grams_per_kwh, Timestamp::now() - began));
+        Ok(self.grid.write(zones.iter().map(|(zone, (value, start))| (zone.as_str(), *value, *start)))?)
+    }
+}
+
+/// The version of its API that autoscalers ask.
+pub fn custom_metrics() -> GroupVersion {
+    GroupVersion::new("custom.metrics.k8s.io", "v1beta2", 200)
+}
+
+/// The objects as they are shipped, with the APIs led to a port of this machine.
+pub async fn register(plane: &ControlPlane, port: u16) -> Result<()> {
+    apply(plane, MANIFESTS, Some(port)).await
+}
+
+/// A folder of manifests without its pods, whose place a process takes. Objects without a namespace to go to are the
+/// component's own.
+async fn apply(plane: &ControlPlane, folder: &str, port: Option<u16>) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the repository")?;
+    let kubectl = plane.kubectl();
+    let folder = root.join(folder);
+    let rendered = if folder.join("rbac.yaml").exists() {
+        std::fs::read_to_string(folder.join("rbac.yaml"))?
+    } else {
+        kubectl.run(&["kustomize".as_ref(), folder.as_os_str()]).await?
+    };
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&rendered)?;
+    let kind = |object: &Value| object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    // Before the program listens nobody is sent to it.
+    objects.retain(|object| kind(object) != "Deployment" && (port.is_some() || kind(object) != "APIService"));
+    for object in &mut objects {
+        lead_to_host(object, ACCOUNT, port.unwrap_or_default());
+    }
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+    kubectl.run_with_input(&["apply", "--server-side", "--force-conflicts", "--filename=-"], list.to_string()).await?;
+    Ok(())
+}
