@@ -21,7 +21,7 @@ const AT_ONCE: usize = 64;
 /// An answer that takes longer is none. Services have shorter limits of their own.
 const LONGEST: Duration = Duration::from_secs(20);
 /// Tasks wake up at multiples of this, several at once: waking up costs more than asking.
-const GRID: Duration = Duration::from_millis(100);
+const GRID: Duration = Duration::from_millis(50);
 /// A period is never shorter.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// Answers that may wait for the engine.
@@ -217,7 +217,7 @@ mod tests {
             assert!(count.abs_diff(100) < 50, "{first:?} {then:?}");
         }
         let times: BTreeSet<_> = turns.iter().map(|turn| turn.after(period * 4)).collect();
-        assert!(times.len() <= 150, "{} times at which to wake up", times.len());
+        assert!(times.len() <= 300, "{} times at which to wake up", times.len());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use super::{
@@ -45,6 +45,8 @@ const PER_LOOK: usize = 20;
 /// Of these, statuses where only numbers moved: those of a thousand policies are minutes apart, and cost the API server
 /// less than their autoscalers do.
 const REFRESHES_PER_LOOK: usize = 4;
+/// Between two of these: a write keeps the API server busy for milliseconds, and autoscalers are waiting for it.
+const PACE: Duration = Duration::from_millis(200);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the writer is given.
@@ -132,6 +134,8 @@ struct Job {
     conditions: Vec<Condition>,
     notes: Vec<Note>,
     body: Value,
+    /// How long it can wait.
+    delay: Duration,
 }
 
 /// Why a status is to be written; what comes first is more urgent.
@@ -198,6 +202,7 @@ impl StatusWriter {
             .map(|job| {
                 let (client, leadership) = (client.clone(), leadership.clone());
                 async move {
+                    sleep(job.delay).await;
                     let outcome = if leadership.leads() { apply::<K>(client, &job).await } else { Err(None) };
                     (job, outcome)
                 }
@@ -301,7 +306,7 @@ fn policy_jobs(table: &PolicyTable, book: &mut Book, now: Timestamp) -> Vec<Job>
         }
         let body = body("GreenScalingPolicy", &state.key, &state.uid, &status);
         let (key, uid, conditions) = (state.key.clone(), Arc::clone(&state.uid), status.conditions);
-        Some(Job { key, mark, uid, conditions, notes, body })
+        Some(Job { key, mark, uid, conditions, notes, body, delay: Duration::ZERO })
     })
 }
 
@@ -318,18 +323,20 @@ fn budget_jobs(table: &PolicyTable, book: &mut Book, now: Timestamp) -> Vec<Job>
         let status = budget_status(state, now);
         let body = body("CarbonBudget", &state.key, &state.uid, &status);
         let (key, uid, conditions) = (state.key.clone(), Arc::clone(&state.uid), status.conditions);
-        Some(Job { key, mark, uid, conditions, notes, body })
+        Some(Job { key, mark, uid, conditions, notes, body, delay: Duration::ZERO })
     })
 }
 
 /// What is written in this look: all that changed before what is only old, of that the oldest.
-fn in_turn<'t, S, J>(mut due: Vec<Due<'t, S>>, mut job: impl FnMut(Due<'t, S>) -> Option<J>) -> Vec<J> {
+fn in_turn<'t, S>(mut due: Vec<Due<'t, S>>, mut job: impl FnMut(Due<'t, S>) -> Option<Job>) -> Vec<Job> {
     due.sort_by_key(|due| due.reason);
     let old = due.partition_point(|due| due.reason == Reason::Changed);
     let old = due.split_off(old);
-    let mut jobs: Vec<J> = due.into_iter().filter_map(&mut job).take(PER_LOOK).collect();
+    let mut jobs: Vec<Job> = due.into_iter().filter_map(&mut job).take(PER_LOOK).collect();
     let room = REFRESHES_PER_LOOK.min(PER_LOOK.saturating_sub(jobs.len()));
-    jobs.extend(old.into_iter().filter_map(job).take(room));
+    let delays = std::iter::successors(Some(Duration::ZERO), |delay| Some(*delay + PACE));
+    let old = old.into_iter().filter_map(job).zip(delays).map(|(job, delay)| Job { delay, ..job });
+    jobs.extend(old.take(room));
     jobs
 }
 

@@ -196,6 +196,8 @@ fn of_many_statuses_what_changed_is_written_first_then_the_oldest_and_never_all_
     now += REFRESH;
     let refused = book.iter_mut().find(|(key, _)| *key.name == **waiting[0]).unwrap().1;
     refused.failed = true;
+    let delays: Vec<Duration> = policy_jobs(&table, &mut book, now).iter().map(|job| job.delay).collect();
+    assert_eq!(delays, [0, 0, 1, 2, 3].map(|paces| PACE * paces), "what is only old does not come in a burst");
     let next = write(&mut book, now);
     assert_eq!(next.len(), 1 + REFRESHES_PER_LOOK);
     assert_eq!([&next[0], &next[1]], [waiting[0], waiting[1]], "first what was refused, then the oldest");
