@@ -1,7 +1,7 @@
 //! The value of a policy for KEDA's scaler `metrics-api`: plain JSON, `valueLocation: value`.
 //!
-//! It is served by the aggregated API server, to whoever may `get` the path, and on a plain port of its own where
-//! `keda.address` is set: KEDA can send a token, but not every installation gives it one.
+//! It is served by the aggregated API server, to whoever may `get` `greenscalingpolicies/keda`, and on a plain port
+//! of its own where `keda.address` is set: KEDA can send a token, but not every installation gives it one.
 
 use std::{io, net::SocketAddr, time::Duration};
 

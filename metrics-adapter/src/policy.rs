@@ -41,5 +41,7 @@ pub use crate::budget::{CarbonBudget, CarbonBudgetSpec, CarbonBudgetStatus};
 
 /// API group of the kinds.
 pub const GROUP: &str = "kube-sci.dev";
+/// Resource of [`GreenScalingPolicy`], as in paths and rights.
+pub const POLICIES: &str = "greenscalingpolicies";
 /// Its version.
 pub const VERSION: &str = "v1alpha1";

@@ -43,7 +43,7 @@ async fn answer(request: HttpRequest, state: web::Data<State>) -> Result<HttpRes
 }
 
 /// What the metrics APIs' own address answers outside the APIs.
-const SERVED: [RouteDoc; 3] = [
+const SERVED: [RouteDoc; 4] = [
     RouteDoc {
         method: "GET",
         path: "/explain",
@@ -54,8 +54,16 @@ const SERVED: [RouteDoc; 3] = [
     },
     RouteDoc {
         method: "GET",
+        path: "/explain/namespaces/{namespace}/greenscalingpolicies",
+        access: "whoever may `list` `greenscalingpolicies/explain` of `kube-sci.dev` in the namespace; `view` includes it",
+        request: "",
+        answer: "The same for the policies of one namespace",
+        errors: ERRORS,
+    },
+    RouteDoc {
+        method: "GET",
         path: "/explain/namespaces/{namespace}/greenscalingpolicies/{name}",
-        access: "whoever may `get` that path, such as by a rule for `/explain/*`",
+        access: "whoever may `get` `greenscalingpolicies/explain` of `kube-sci.dev` in the namespace; `view` includes it",
         request: "",
         answer: "What the policy serves; its load and intensity with source and age; the point on the curve, everything \
                  that changed the factor after it and what had the last word; replicas with carbon, without it and by \
@@ -65,7 +73,8 @@ const SERVED: [RouteDoc; 3] = [
     RouteDoc {
         method: "GET",
         path: "/keda/v1/namespaces/{namespace}/policies/{name}",
-        access: "whoever may `get` that path; on `keda.address`, if that is set, everybody who reaches the port",
+        access: "whoever may `get` `greenscalingpolicies/keda` of `kube-sci.dev` in the namespace, such as by a RoleBinding \
+                 to `kube-sci:keda`; on `keda.address`, if that is set, everybody who reaches the port",
         request: "",
         answer: "`{\"value\", \"load\", \"unit\", \"at\", \"targetPerReplica\"}`, for KEDA's scaler `metrics-api` with \
                  `valueLocation: value`",

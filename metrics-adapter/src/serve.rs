@@ -18,7 +18,7 @@ pub mod values;
 
 use std::{fmt, sync::Arc};
 
-use aggregated_apiserver::{Api, ApiGroup, ApiRequest, ApiResponse, Definition, ServerMetrics, Status};
+use aggregated_apiserver::{Api, ApiGroup, ApiRequest, ApiResponse, Definition, ServerMetrics, StandsFor, Status};
 use arc_swap::ArcSwap;
 use futures::future::{BoxFuture, ready};
 use http::Method;
@@ -80,6 +80,9 @@ impl AdapterApi {
             return Err(Status::method_not_allowed("metrics can only be read"));
         }
         let attributes = &request.attributes;
+        if attributes.stands_for {
+            return self.view(|view| explain::answer(attributes, view));
+        }
         match (attributes.resource_request, attributes.group.as_str(), attributes.version.as_str()) {
             (true, CUSTOM, version) => match CustomVersion::parse(version) {
                 Some(version) if self.served().serves(version) => self.custom(request, version),
@@ -87,7 +90,7 @@ impl AdapterApi {
             },
             (true, EXTERNAL, EXTERNAL_VERSION) if self.served().external => self.external(request),
             (true, ..) => Err(not_served()),
-            (false, ..) => self.view(|view| explain::answer(&attributes.path, view)),
+            (false, ..) => self.view(|view| explain::answer(attributes, view)),
         }
     }
 
@@ -138,6 +141,10 @@ impl Api for AdapterApi {
 
     fn definitions(&self) -> Vec<Definition> {
         catalogue::definitions()
+    }
+
+    fn stands_for(&self, segments: &[&str]) -> Option<StandsFor> {
+        explain::stands_for(segments)
     }
 
     fn handle<'a>(&'a self, request: &'a ApiRequest) -> BoxFuture<'a, Result<ApiResponse, Status>> {

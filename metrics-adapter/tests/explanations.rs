@@ -6,7 +6,7 @@ use kube_sci_metrics_adapter::{keda, table::IntensityProblem};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Adapter, Cluster, Policy, World, table_of};
+use crate::support::{Adapter, Cluster, Policy, TENANT, World, table_of};
 
 async fn world(policies: Vec<Policy>) -> World {
     World::start(Adapter::new(&Cluster::shop(), policies)).await
@@ -94,5 +94,45 @@ async fn keda_reads_the_same_value_with_a_token_and_on_a_port_of_its_own() {
     assert_eq!(ask("/metrics").await.0, 404);
     stop.cancel();
     serving.await.unwrap().unwrap();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_read_one_namespace_reads_its_explanations_only() {
+    let world = world(vec![Policy::new("web")]).await;
+    let ask = async |path: &str| world.ask(reqwest::Method::GET, path, Some(TENANT)).await;
+    let own = "/explain/namespaces/shop/greenscalingpolicies";
+    assert_eq!(ask(&format!("{own}/web")).await.body["factor"]["effective"], 0.8);
+    assert_eq!(ask(&format!("{own}/web/")).await.code, 200);
+    assert_eq!(ask(own).await.body["policies"][0]["path"], format!("{own}/web"));
+    assert_eq!(ask("/keda/v1/namespaces/shop/policies/web").await.body["value"], 800.0);
+    ask(&format!("{own}/gone")).await.refusal(404);
+
+    let denied = ask("/explain/namespaces/other/greenscalingpolicies/web").await;
+    assert_eq!(
+        denied.refusal(403),
+        "greenscalingpolicies.kube-sci.dev \"web\" is forbidden: User \"tenant\" cannot get resource \
+         \"greenscalingpolicies/explain\" in API group \"kube-sci.dev\" in the namespace \"other\""
+    );
+    for path in [
+        "/explain",
+        "/explain/",
+        "/explain/namespaces/shop",
+        "/explain/namespaces/other/greenscalingpolicies",
+        "/explain/namespaces/shop/greenscalingpolicies/web/more",
+        "/keda/v1/namespaces/other/policies/web",
+    ] {
+        ask(path).await.refusal(403);
+    }
+    for path in
+        ["/explain/namespaces/shop%2f..%2fother/greenscalingpolicies/web", "/keda/v1/namespaces/shop%2Fx/policies/web"]
+    {
+        ask(path).await.refusal(400);
+    }
+    // All namespaces but one: the other user's right is the mirror image.
+    world.get("/explain/namespaces/secret/greenscalingpolicies/web").await.refusal(403);
+    world.get("/keda/v1/namespaces/secret/policies/web").await.refusal(403);
+    assert_eq!(world.get("/explain/").await.code, 200);
+    world.get("/explain/namespaces/shop").await.refusal(404);
     world.stop().await;
 }

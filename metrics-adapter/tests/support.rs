@@ -16,7 +16,11 @@ use kube_sci_metrics_adapter::{
     table::{PolicyTable, PolicyTableHandle},
 };
 
-pub use self::{cluster::Cluster, policies::Policy, server::World};
+pub use self::{
+    cluster::Cluster,
+    policies::Policy,
+    server::{TENANT, World},
+};
 
 pub fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()

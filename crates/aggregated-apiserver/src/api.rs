@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
 use crate::{
-    attributes::{Attributes, Verb},
+    attributes::{Attributes, StandsFor, Verb},
     openapi::Definition,
     status::Status,
     user::UserInfo,
@@ -29,6 +29,17 @@ pub trait Api: Send + Sync + 'static {
     /// described as objects of unknown content.
     fn definitions(&self) -> Vec<Definition> {
         Vec::new()
+    }
+
+    /// The resource that a path outside of `/apis` stands for, so that a right to the resource, such as one in a single
+    /// namespace, is what the caller needs. `None` leaves the path to rules for `nonResourceURLs`.
+    ///
+    /// It is asked before anybody is authenticated, with the decoded segments, never empty, and not about paths that the
+    /// server answers itself. What it says is what is authorised: take namespace and name of the answer from
+    /// [`ApiRequest::attributes`], not from the path again.
+    fn stands_for(&self, segments: &[&str]) -> Option<StandsFor> {
+        let _ = segments;
+        None
     }
 
     /// Answers one request, in a served group version or of a path outside `/apis`. The future is dropped when the

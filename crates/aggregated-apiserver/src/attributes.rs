@@ -15,8 +15,11 @@ use crate::selector::{FieldSelector, LabelSelector, SelectorError};
 pub struct Attributes {
     /// What is done.
     pub verb: Verb,
-    /// True for paths below `/apis/GROUP/VERSION/`; false for discovery, probes and whatever else the program serves.
+    /// True for paths below `/apis/GROUP/VERSION/` and for those that stand for a resource; false for discovery, probes
+    /// and whatever else the program serves.
     pub resource_request: bool,
+    /// True for a path outside of `/apis` that stands for a resource, as [`Api::stands_for`](crate::Api::stands_for) says.
+    pub stands_for: bool,
     /// API group; empty for nonresource requests.
     pub group: String,
     /// API version.
@@ -37,6 +40,21 @@ pub struct Attributes {
     pub label_selector: Option<Result<LabelSelector, SelectorError>>,
     /// Field selector as sent with list, watch and deletecollection.
     pub field_selector: Option<Result<FieldSelector, SelectorError>>,
+}
+
+/// The resource that a path outside of `/apis` stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StandsFor {
+    /// API group; may be empty.
+    pub group: String,
+    /// Namespace; empty for cluster scope.
+    pub namespace: String,
+    /// Resource, lower-case plural.
+    pub resource: String,
+    /// Subresource; may be empty.
+    pub subresource: String,
+    /// Name of the object; empty for all of them, which makes a read a list.
+    pub name: String,
 }
 
 /// What is done, as RBAC calls it.
@@ -73,6 +91,9 @@ pub enum Verb {
 
 /// Subresources of a namespace itself; whatever else follows its name is a resource in it.
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
+
+/// First segments of paths that the server answers itself, or that have attributes of their own.
+const OWN: [&str; 7] = ["api", "apis", "openapi", "version", "healthz", "livez", "readyz"];
 
 /// A method that no attribute stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,6 +142,27 @@ impl Attributes {
         this.take_parts(parts);
         this.take_selectors(query);
         Ok(this)
+    }
+
+    /// Segments of the decoded path that may stand for a resource: those of paths that the program answers.
+    pub(crate) fn foreign_segments(&self) -> Option<Vec<&str>> {
+        let segments: Vec<&str> = self.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let foreign = !self.resource_request && segments.first().is_some_and(|first| !OWN.contains(first));
+        foreign.then_some(segments)
+    }
+
+    /// Asks about a resource in place of the path. The path stays as it was sent.
+    pub(crate) fn stand_for(&mut self, method: &Method, resource: StandsFor) -> Result<(), MethodError> {
+        let StandsFor { group, namespace, resource, subresource, name } = resource;
+        self.verb = match resource_verb(method)? {
+            Verb::Get if name.is_empty() => Verb::List,
+            Verb::Delete if name.is_empty() => Verb::DeleteCollection,
+            verb => verb,
+        };
+        (self.resource_request, self.stands_for) = (true, true);
+        (self.group, self.namespace, self.resource) = (group, namespace, resource);
+        (self.subresource, self.name) = (subresource, name);
+        Ok(())
     }
 
     /// Parts relative to the version: `[namespaces, NS,] RESOURCE [, NAME [, SUBRESOURCE [, ...]]]`.
@@ -292,6 +334,50 @@ mod tests {
         assert_eq!(seen("GET", &custom), "get custom.metrics.k8s.io v1beta2 ns deployments.apps web m -");
         let all = format!("{c}/namespaces/ns/pods/%2A/m?labelSelector=app%3Dweb");
         assert_eq!(seen("GET", &all), "get custom.metrics.k8s.io v1beta2 ns pods * m -");
+    }
+
+    fn web() -> StandsFor {
+        StandsFor {
+            group: "g".to_owned(),
+            namespace: "ns".to_owned(),
+            resource: "things".to_owned(),
+            subresource: "why".to_owned(),
+            name: "web".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_path_that_stands_for_a_resource_asks_about_it() {
+        let mut a = derive("GET", "/why/ns/web/").unwrap();
+        assert_eq!(a.foreign_segments(), Some(vec!["why", "ns", "web"]));
+        a.stand_for(&Method::GET, web()).unwrap();
+        assert!(a.resource_request && a.stands_for);
+        assert_eq!((a.verb, a.path.as_str()), (Verb::Get, "/why/ns/web/"));
+        let named = [&a.group, &a.version, &a.namespace, &a.resource, &a.subresource, &a.name];
+        assert_eq!(named, ["g", "", "ns", "things", "why", "web"]);
+        assert_eq!(a.foreign_segments(), None, "only once");
+
+        let all = StandsFor { name: String::new(), ..web() };
+        for (method, one, many) in [
+            (Method::GET, Verb::Get, Verb::List),
+            (Method::HEAD, Verb::Get, Verb::List),
+            (Method::POST, Verb::Create, Verb::Create),
+            (Method::DELETE, Verb::Delete, Verb::DeleteCollection),
+        ] {
+            let mut a = Attributes::default();
+            a.stand_for(&method, web()).unwrap();
+            assert_eq!(a.verb, one);
+            a.stand_for(&method, all.clone()).unwrap();
+            assert_eq!(a.verb, many);
+        }
+        assert_eq!(Attributes::default().stand_for(&Method::OPTIONS, web()), Err(MethodError));
+    }
+
+    #[test]
+    fn paths_of_the_server_itself_stand_for_nothing_else() {
+        for path in ["/", "/apis", "/apis/g/v", "/apis/g/v/pods", "/api/v1", "/openapi/v2", "/version", "/livez/x"] {
+            assert_eq!(derive("GET", path).unwrap().foreign_segments(), None, "{path}");
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub mod user;
 
 pub use self::{
     api::{Api, ApiGroup, ApiRequest, ApiResource, ApiResponse, ApiVersion, Scope},
-    attributes::{Attributes, Verb},
+    attributes::{Attributes, StandsFor, Verb},
     certificates::{SelfSigned, Serving},
     clock::{Clock, SystemClock},
     delegation::Delegation,

@@ -18,6 +18,7 @@ mod framing;
 mod identity;
 mod limits;
 mod paths;
+mod resources;
 mod serving;
 mod tokens;
 
@@ -32,11 +33,12 @@ fn names() -> Vec<String> {
         framing::NAMES,
         limits::NAMES,
         paths::NAMES,
+        resources::NAMES,
         serving::NAMES,
         tokens::NAMES,
     ];
     let coded = coded.iter().flat_map(|names| names.iter().map(|name| (*name).to_owned()));
-    coded.chain(identity::names()).chain(paths::row_names()).collect()
+    coded.chain(identity::names()).chain(paths::row_names()).chain(resources::row_names()).collect()
 }
 
 #[test]

@@ -16,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Adapter;
 
-/// The token that is known; its user may do everything but read metrics of the namespace `secret`.
+/// The token of a user who may do everything but read what is in the namespace `secret`.
 const TOKEN: &str = "known";
+/// The token of a user who may read what is in the namespace `shop`, and nothing else.
+pub const TENANT: &str = "tenant";
 const FORBIDDEN_NAMESPACE: &str = "secret";
 
 const CONFIGURATION: &str = "extension-apiserver-authentication";
@@ -158,8 +160,11 @@ fn object() -> Value {
 }
 
 async fn token(review: web::Json<Value>) -> HttpResponse {
-    let known = review["spec"]["token"] == TOKEN;
-    let status = json!({ "authenticated": known, "user": { "username": "tester", "groups": [] } });
+    let status = match review["spec"]["token"].as_str() {
+        Some(TOKEN) => json!({ "authenticated": true, "user": { "username": "tester", "groups": [] } }),
+        Some(TENANT) => json!({ "authenticated": true, "user": { "username": TENANT, "groups": [] } }),
+        _ => json!({ "authenticated": false }),
+    };
     reviewed(&review, &status)
 }
 
@@ -172,7 +177,12 @@ fn reviewed(review: &Value, status: &Value) -> HttpResponse {
 
 async fn access(review: web::Json<Value>) -> HttpResponse {
     let spec = &review["spec"];
-    let secret = spec["resourceAttributes"]["namespace"] == FORBIDDEN_NAMESPACE;
-    let status = json!({ "allowed": spec["user"] == "tester" && !secret });
+    let namespace = &spec["resourceAttributes"]["namespace"];
+    let allowed = match spec["user"].as_str() {
+        Some("tester") => *namespace != FORBIDDEN_NAMESPACE,
+        Some(TENANT) => *namespace == "shop",
+        _ => false,
+    };
+    let status = json!({ "allowed": allowed });
     reviewed(&review, &status)
 }

@@ -108,10 +108,12 @@ impl Pipeline {
             Status::bad_request(error.to_string())
         })?;
         let query = query::parse(parts.uri.query().unwrap_or_default());
-        let attributes = Attributes::derive(&parts.method, path, &query).map_err(|error| {
-            self.metrics.count_refusal("method");
-            Status::method_not_allowed(error.to_string())
-        })?;
+        let attributes = Attributes::derive(&parts.method, path, &query)
+            .and_then(|derived| self.router.named(&parts.method, derived))
+            .map_err(|error| {
+                self.metrics.count_refusal("method");
+                Status::method_not_allowed(error.to_string())
+            })?;
         Ok((attributes, query))
     }
 

@@ -7,7 +7,7 @@ use http::Method;
 use super::respond::Answer;
 use crate::{
     api::{Api, ApiRequest},
-    attributes::Attributes,
+    attributes::{Attributes, MethodError},
     discovery::{Catalogue, Document},
     health::Ready,
     negotiation,
@@ -28,15 +28,27 @@ pub(crate) struct Router {
 pub(super) struct Program(pub(super) Arc<dyn Api>);
 
 impl Router {
+    /// The attributes of what a path stands for, if it is one that stands for a resource.
+    pub(super) fn named(&self, method: &Method, mut attributes: Attributes) -> Result<Attributes, MethodError> {
+        let resource = attributes.foreign_segments().and_then(|segments| self.api.0.stands_for(&segments));
+        if let Some(resource) = resource {
+            attributes.stand_for(method, resource)?;
+        }
+        Ok(attributes)
+    }
+
     /// The name of the group of a resource request, if this server serves it.
     pub(super) fn served(&self, attributes: &Attributes) -> Option<Cow<'static, str>> {
-        if !attributes.resource_request || attributes.group.is_empty() {
+        if !attributes.resource_request || attributes.stands_for || attributes.group.is_empty() {
             return None;
         }
         self.catalogue.served(&attributes.group, &attributes.version)
     }
 
     pub(super) async fn route(&self, request: ApiRequest) -> Result<Answer, Status> {
+        if request.attributes.stands_for {
+            return Ok(self.api.0.handle(&request).await?.into());
+        }
         if request.attributes.resource_request {
             if self.served(&request.attributes).is_none() {
                 return Err(no_such_resource());

@@ -11,7 +11,7 @@ use std::{
 
 use aggregated_apiserver::{
     Api, ApiGroup, ApiRequest, ApiResource, ApiResponse, ApiVersion, Check, Clock, Definition, Delegation, Probe,
-    Ready, Server, ServerError, ServerMetrics, ServerOptions, Serving, Status, Verb,
+    Ready, Server, ServerError, ServerMetrics, ServerOptions, Serving, StandsFor, Status, Verb,
 };
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
@@ -201,6 +201,22 @@ impl Api for Echo {
             kind: "Greeting".to_owned(),
             schema: json!({"type": "object", "properties": {"text": {"type": "string"}}}),
         }]
+    }
+
+    /// `/why/namespaces/NS/things[/NAME]` is about things.
+    fn stands_for(&self, segments: &[&str]) -> Option<StandsFor> {
+        let (namespace, name) = match segments {
+            ["why", "namespaces", namespace, "things"] => (namespace, ""),
+            ["why", "namespaces", namespace, "things", name] => (namespace, *name),
+            _ => return None,
+        };
+        Some(StandsFor {
+            group: "tests.example.dev".to_owned(),
+            namespace: (*namespace).to_owned(),
+            resource: "things".to_owned(),
+            subresource: "why".to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     fn handle<'a>(&'a self, request: &'a ApiRequest) -> BoxFuture<'a, Result<ApiResponse, Status>> {
