@@ -96,7 +96,7 @@ async fn the_adapter_serves_the_real_autoscaler_with_exactly_its_rights() -> Res
 
     // Somebody with a token is looked up, and told that they may not.
     let stranger = kubectl.run(&["create", "token", "default", "--namespace", SHOP]).await?;
-    assert_eq!(installed.explains(plane, stranger.trim()).await?, 403);
+    assert_eq!(installed.answers(plane, stranger.trim(), "/explain").await?, 403);
 
     let granted = installed.granted();
     eventually(DEADLINE, "every right used, and no more", async || {

@@ -144,14 +144,14 @@ impl Installed {
         granted
     }
 
-    /// Status of an explanation for whoever has the token, straight from the adapter.
-    pub(super) async fn explains(&self, plane: &ControlPlane, token: &str) -> Result<u16> {
+    /// Status of a path for whoever has the token, straight from the adapter.
+    pub(super) async fn answers(&self, plane: &ControlPlane, token: &str, path: &str) -> Result<u16> {
         let version = GroupVersion::of_metrics().into_iter().next().context("a version")?;
         let authorities = Aggregation::new(plane.client()).authorities(&version).await?;
         let trusted = reqwest::Certificate::from_pem_bundle(authorities.as_bytes())?;
         let name = format!("{ACCOUNT}.{NAMESPACE}.svc");
         let http = reqwest::Client::builder().no_proxy().tls_certs_only(trusted).resolve(&name, self.api).build()?;
-        let url = format!("https://{name}:{}/explain", self.api.port());
+        let url = format!("https://{name}:{}{path}", self.api.port());
         Ok(http.get(url).bearer_auth(token).send().await?.status().as_u16())
     }
 }

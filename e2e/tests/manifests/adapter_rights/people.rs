@@ -31,13 +31,33 @@ async fn who_may_view_a_namespace_reads_its_policies_and_operators_explanations(
     assert!(refused.to_string().contains("forbidden"), "{refused}");
 
     let token = kubectl.run(&["create", "token", "default"]).await?;
-    assert_eq!(installed.explains(plane, token.trim()).await?, 403);
+    let token = token.trim();
+    let explained = |namespace: &str| format!("/explain/namespaces/{namespace}/greenscalingpolicies/web");
+    let values = |namespace: &str| format!("/keda/v1/namespaces/{namespace}/policies/web");
+    for path in ["/explain".to_owned(), explained(SHOP), values(SHOP)] {
+        assert_eq!(installed.answers(plane, token, &path).await?, 403, "{path}");
+    }
+    let answers = async |path: &str| {
+        eventually(DEADLINE, path, async || match installed.answers(plane, token, path).await {
+            Ok(200) => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await
+    };
     let subject = "--serviceaccount=default:default";
+
+    // Rights in one namespace are none in the others.
+    let keda = ["create", "rolebinding", "keda", "--namespace", SHOP, "--clusterrole=kube-sci:keda", subject];
+    kubectl.run(&keda).await?;
+    answers(&values(SHOP)).await?;
+    assert_eq!(installed.answers(plane, token, &explained(SHOP)).await?, 403);
+    kubectl.run(&["create", "rolebinding", "viewer", "--namespace", SHOP, "--clusterrole=view", subject]).await?;
+    answers(&explained(SHOP)).await?;
+    for path in ["/explain".to_owned(), explained("kube-system"), values("kube-system")] {
+        assert_eq!(installed.answers(plane, token, &path).await?, 403, "{path}");
+    }
+
     kubectl.run(&["create", "clusterrolebinding", "operators", "--clusterrole=kube-sci:explain", subject]).await?;
-    eventually(DEADLINE, "an explanation", async || match installed.explains(plane, token.trim()).await {
-        Ok(200) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await?;
+    answers("/explain").await?;
     Ok(())
 }
