@@ -56,7 +56,7 @@ impl Verdict {
 
 /// Every condition of a policy, in the order of its status.
 pub fn policy_verdicts(state: &PolicyState, now: Timestamp) -> [Verdict; 6] {
-    [ready(state, now), load(state, now), carbon(state), autoscaler(state), guard(state), throttling(state)]
+    [ready(state, now), load(state, now), carbon(state), autoscaler(state), guard(state), throttling(state, now)]
 }
 
 /// Every condition of a budget.
@@ -181,10 +181,13 @@ fn guard(state: &PolicyState) -> Verdict {
     }
 }
 
-fn throttling(state: &PolicyState) -> Verdict {
+/// Without a load nothing is served, whatever was decided with the last one: the autoscaler keeps its replicas, and
+/// whether these are fewer than they would be nobody knows.
+fn throttling(state: &PolicyState, now: Timestamp) -> Verdict {
     let of = |holds, reason| Verdict::new(condition::THROTTLING, holds, reason);
     match state.outcome.as_deref() {
         None => Verdict::unknown(condition::THROTTLING, "Pending"),
+        Some(_) if state.adjusted_load(now).is_err() => Verdict::unknown(condition::THROTTLING, "NoLoad"),
         Some(Outcome::Service(decision)) => match decision.phase {
             Phase::Throttled if decision.clamp == ClampReason::Shadow => of(false, "Shadow"),
             Phase::Throttled => of(true, "Throttled"),
@@ -205,6 +208,6 @@ fn waiting(batch: &BatchDecision) -> Verdict {
         Ok(PlanReason::TooLate) => of(false, "TooLate"),
         Ok(PlanReason::NoForecast) => of(false, "NoForecast"),
         Ok(_) => of(false, "Done"),
-        Err(_) => of(false, "NoLoad"),
+        Err(_) => Verdict::unknown(condition::THROTTLING, "NoLoad"),
     }
 }

@@ -84,6 +84,7 @@ fn every_fault_has_a_condition() {
     });
     check(condition::LOAD_AVAILABLE, "False SeveralResults", &|stage| stage.pass(Duration::from_mins(5)));
     check(condition::READY, "False NoLoad", &|_| ());
+    check(condition::THROTTLING, "Unknown NoLoad", &|_| ());
     check(condition::LOAD_AVAILABLE, "True Fresh", &|stage| stage.load(1.0));
     check(condition::CARBON_FRESH, "False Missing", &|stage| stage.intensities(&[]));
     check(condition::THROTTLING, "False CarbonUnknown", &|_| ());
@@ -97,6 +98,22 @@ fn every_fault_has_a_condition() {
     check(condition::READY, "False InvalidSpec", &|stage| {
         stage.apply(json!({ "sloGuardPerReplica": 1 }));
     });
+}
+
+#[test]
+fn a_policy_without_a_load_is_not_said_to_throttle() {
+    let mut stage = sound(450.0);
+    let state = stage.policy(json!({}));
+    assert_eq!(verdict(&state, &stage, condition::THROTTLING), "True Throttled");
+    // The decision is as it was, but the load that it was made with has become too old to be served.
+    stage.now += Duration::from_mins(5);
+    assert_eq!(verdict(&state, &stage, condition::THROTTLING), "Unknown NoLoad");
+    let status = policy_status(&state, stage.now);
+    let throttling = status.conditions.iter().find(|known| known.type_ == condition::THROTTLING).unwrap();
+    assert!(throttling.message.contains("so the autoscaler keeps its replicas"), "{}", throttling.message);
+    // The load is the news: nothing was released.
+    let written = policy_status(&state, stage.now - Duration::from_mins(5)).conditions;
+    assert_eq!(reasons(&state, &written, &stage), ["Warning LoadStale"]);
 }
 
 #[test]
