@@ -213,7 +213,9 @@ impl Source {
             SourceSpec::Metric(metric) => {
                 Self::Metric(MetricSource::new(clients.inner.kube.clone(), namespace, &spec.target_ref, metric))
             }
-            SourceSpec::Pods(pods) => Self::Pods(PodsSource::new(&clients.inner, namespace, &spec.target_ref, pods)),
+            SourceSpec::Pods(pods) => {
+                Self::Pods(PodsSource::new(&clients.inner, namespace, (&spec.target_ref, pods), plan.stale_after))
+            }
         }
     }
 

@@ -291,3 +291,26 @@ async fn gauges_of_pods_are_added_up() {
         json!({ "queue": { "pods": { "port": port, "path": "/stats", "metric": "requests_total", "kind": "value" } } });
     assert!((Asked::new(&api, &[], load).value().await - 94.0).abs() < 1e-9, "2 x (40 + 7)");
 }
+
+#[tokio::test]
+async fn samples_that_say_that_they_are_old_are_no_load() {
+    let server = MockServer::start().await;
+    let (api, port) = (Api::default(), server.address().port());
+    api.put(SCALE, scale(1));
+    api.put(PODS, pods(&["a"], "2026-01-01T00:00:00Z"));
+    let aged = |seconds: u64| {
+        let at = (Timestamp::now() - Duration::from_secs(seconds)).as_millisecond();
+        ResponseTemplate::new(200).set_body_raw(format!("queue_length 40 {at}\n"), "text/plain; version=0.0.4")
+    };
+    Mock::given(path("/metrics")).respond_with(aged(20)).up_to_n_times(1).mount(&server).await;
+    Mock::given(path("/metrics")).respond_with(aged(600)).mount(&server).await;
+    let load = json!({
+        "queue": { "pods": { "port": port, "metric": "queue_length", "kind": "value" } }, "staleAfter": "1m",
+    });
+    let mut asked = Asked::new(&api, &[], load);
+    let fresh = asked.report().await;
+    let age = fresh.asked_at.duration_since(fresh.result.unwrap().sample.at).as_secs();
+    assert!((15..=21).contains(&age), "{age} s");
+    let fault = asked.fault().await.to_string();
+    assert!(fault.contains("0 of 1 pods answer") && fault.contains("s old, more than 60 s are too old"), "{fault}");
+}

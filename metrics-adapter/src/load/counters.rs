@@ -32,7 +32,7 @@ pub(super) struct PodSeen {
     pub started_at: Option<Timestamp>,
 }
 
-/// The samples of one page: a number for each series, and its value.
+/// The samples of one page: a number for each series, and its value. `at` is when the oldest of them was taken.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PodPage {
     pub at: Timestamp,
@@ -52,6 +52,8 @@ struct PodCounters {
 #[derive(Debug, PartialEq)]
 pub(super) struct Total {
     pub value: f64,
+    /// When the oldest sample of this round was taken, not after the round.
+    pub at: Timestamp,
     pub warning: Option<String>,
 }
 
@@ -94,7 +96,9 @@ impl Counters {
         if with_samples == 0 {
             return Err(LoadFault::Nothing("no page has a sample of this name and these labels".to_owned()));
         }
-        self.total(pods, (answered, expected), &first)
+        let (value, warning) = self.total(pods, (answered, expected), &first)?;
+        let pages = pods.iter().filter_map(|(_, page)| page.as_ref().ok()).filter(|page| !page.series.is_empty());
+        Ok(Total { value, at: pages.map(|page| page.at).fold(now, Timestamp::min), warning })
     }
 
     fn total(
@@ -102,7 +106,7 @@ impl Counters {
         pods: &[(PodSeen, Result<PodPage, LoadFault>)],
         (answered, expected): (usize, usize),
         first: &str,
-    ) -> Result<Total, LoadFault> {
+    ) -> Result<(f64, Option<String>), LoadFault> {
         let known = |pod: &PodSeen| self.pods.get(&pod.uid).and_then(|known| known.load);
         let ready = pods.iter().filter(|(pod, _)| pod.ready);
         let with_load = ready.filter(|(pod, _)| known(pod).is_some()).count();
@@ -110,7 +114,7 @@ impl Counters {
             return Err(LoadFault::FirstReading);
         }
         let warning = (answered < expected).then(|| format!("{answered} of {expected} pods answer{first}"));
-        Ok(Total { value: pods.iter().filter_map(|(pod, _)| known(pod)).sum(), warning })
+        Ok((pods.iter().filter_map(|(pod, _)| known(pod)).sum(), warning))
     }
 
     fn observe(&mut self, kind: CounterKind, pod: &PodSeen, page: &PodPage, previous: Option<Timestamp>) {
@@ -204,6 +208,32 @@ mod tests {
         let second = vec![(pod("a"), page(10, &[(1, 200.0), (2, 60.0)])), (pod("b"), page(11, &[(1, 1_300.0)]))];
         // (100 + 10) / 10 s + 300 / 10 s.
         assert!((round(&mut counters, 10, second).unwrap() - 41.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_load_is_as_old_as_its_oldest_page() {
+        let mut counters = Counters::default();
+        let ask = |counters: &mut Counters, now, a, b| {
+            let pods = vec![(pod("a"), page(a, &[(1, 3.0)])), (pod("b"), page(b, &[(1, 4.0)]))];
+            counters.round(CounterKind::Value, at(now), &pods).unwrap().at
+        };
+        assert_eq!(ask(&mut counters, 60, 50, 20), at(20));
+        // Pages arrive after the round began.
+        assert_eq!(ask(&mut counters, 75, 76, 77), at(75));
+    }
+
+    #[test]
+    fn a_rate_holds_while_samples_are_the_same() {
+        let mut counters = Counters::default();
+        let mut ask = |now, taken, value| round(&mut counters, now, vec![(pod("a"), page(taken, &[(1, value)]))]);
+        let _ = ask(0, 0, 0.0);
+        // Renewed every minute, asked for every 15 seconds.
+        assert!((ask(60, 60, 600.0).unwrap() - 10.0).abs() < 1e-9);
+        assert!((ask(75, 60, 600.0).unwrap() - 10.0).abs() < 1e-9);
+        assert!((ask(105, 60, 600.0).unwrap() - 10.0).abs() < 1e-9);
+        assert!((ask(120, 120, 1_800.0).unwrap() - 20.0).abs() < 1e-9);
+        // Another process behind the same address may be behind: no rate goes backwards in time.
+        assert!((ask(135, 90, 1_900.0).unwrap() - 20.0).abs() < 1e-9);
     }
 
     #[test]

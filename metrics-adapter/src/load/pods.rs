@@ -1,6 +1,9 @@
 //! The metrics pages of a workload's own pods.
 
-use std::hash::{BuildHasher, BuildHasherDefault};
+use std::{
+    hash::{BuildHasher, BuildHasherDefault},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -9,7 +12,7 @@ use kube_sci_signals::{
     http::{HttpService, Request},
 };
 use rustc_hash::FxHasher;
-use sci_core::scaling::LoadSample;
+use sci_core::scaling::{LoadError, LoadSample};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -34,6 +37,7 @@ pub(super) struct PodsSource {
     target: Target,
     http: HttpService,
     spec: PodsSpec,
+    stale_after: Duration,
     counters: Counters,
 }
 
@@ -98,7 +102,12 @@ struct Running {
 }
 
 impl PodsSource {
-    pub(super) fn new(clients: &Inner, namespace: &str, target: &TargetRef, spec: &PodsSpec) -> Self {
+    pub(super) fn new(
+        clients: &Inner,
+        namespace: &str,
+        (target, spec): (&TargetRef, &PodsSpec),
+        stale_after: Duration,
+    ) -> Self {
         let http = match spec.scheme {
             Scheme::Http => &clients.pages,
             Scheme::Https => &clients.secure_pages,
@@ -107,6 +116,7 @@ impl PodsSource {
             target: Target::new(clients.kube.clone(), namespace, target),
             http: http.clone(),
             spec: spec.clone(),
+            stale_after,
             counters: Counters::default(),
         }
     }
@@ -122,9 +132,9 @@ impl PodsSource {
         let list: PodList = get(self.target.client(), &path).await?;
         let started = Instant::now();
         let pages = self.pages(list.items.iter().filter_map(Pod::seen).collect(), (now, started)).await;
-        let Total { value, warning } = self.counters.round(self.spec.kind, now, &pages)?;
+        let Total { value, at, warning } = self.counters.round(self.spec.kind, now, &pages)?;
         checked(LoadReading {
-            sample: LoadSample { value, at: now },
+            sample: LoadSample { value, at },
             source: format!("pods/{}", self.spec.metric).into(),
             warning: warning.map(Into::into),
         })
@@ -158,35 +168,53 @@ impl PodsSource {
             return Err(LoadFault::Refused(format!("{path} was answered with status {}", answer.status.as_u16())));
         }
         let format = answer.content_type.as_deref().map_or(Format::Detect, Format::from_content_type);
-        let series = self.samples(&answer.body, format)?;
-        Ok(PodPage { at: now.checked_add(started.elapsed()).unwrap_or(now), series })
+        let arrived = now.checked_add(started.elapsed()).unwrap_or(now);
+        samples(&self.spec, &answer.body, format, (arrived, self.stale_after))
     }
+}
 
-    fn samples(&self, body: &[u8], format: Format) -> Result<Vec<(u64, f64)>, LoadFault> {
-        let mut series = Vec::new();
-        let mut odd = None;
-        let wanted = |name: &str| name == self.spec.metric;
-        let options = Options { format, limits: Limits::default() };
-        let read = exposition::parse_with(body, options, wanted, |sample| {
-            if !self.matches(&sample) {
+/// The samples that a policy means, of a page that arrived at `arrived`.
+///
+/// Samples may say when they were taken. The page is as old as the oldest that does: a rate is one between instants of
+/// samples, and where an application renews them more seldom than it is asked, the rate holds until it does. An instant
+/// to come is that of the arrival.
+fn samples(
+    spec: &PodsSpec,
+    body: &[u8],
+    format: Format,
+    (arrived, stale_after): (Timestamp, Duration),
+) -> Result<PodPage, LoadFault> {
+    let (mut series, mut odd, mut oldest) = (Vec::new(), None, arrived);
+    let options = Options { format, limits: Limits::default() };
+    let read = exposition::parse_with(
+        body,
+        options,
+        |name| name == spec.metric,
+        |sample| {
+            if !matches(spec, &sample) {
                 return;
             }
             // A value that is no number makes the sum none.
             if !sample.value.is_finite() || sample.value < 0.0 {
                 odd = Some(sample.value);
             }
+            oldest = sample.at.map_or(oldest, |at| at.min(oldest));
             series.push((identity(&sample), sample.value));
-        });
-        read.map_err(|error| LoadFault::Malformed(shortened(&error.to_string())))?;
-        match odd {
-            Some(value) => Err(LoadFault::Malformed(format!("a sample of {} is {value}", self.spec.metric))),
-            None => Ok(series),
-        }
+        },
+    );
+    read.map_err(|error| LoadFault::Malformed(shortened(&error.to_string())))?;
+    if let Some(value) = odd {
+        return Err(LoadFault::Malformed(format!("a sample of {} is {value}", spec.metric)));
     }
+    let age = Duration::try_from(arrived.duration_since(oldest)).unwrap_or_default();
+    if age > stale_after {
+        return Err(LoadError::Stale { age, stale_after }.into());
+    }
+    Ok(PodPage { at: oldest, series })
+}
 
-    fn matches(&self, sample: &Sample<'_>) -> bool {
-        self.spec.match_labels.iter().all(|(name, value)| sample.labels.get(name) == Some(value.as_str()))
-    }
+fn matches(spec: &PodsSpec, sample: &Sample<'_>) -> bool {
+    spec.match_labels.iter().all(|(name, value)| sample.labels.get(name) == Some(value.as_str()))
 }
 
 /// The same for the same labels, in whatever order.
@@ -219,6 +247,48 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// The load of a page that arrives at noon and may be a minute old.
+    fn page(text: &str) -> Result<PodPage, LoadFault> {
+        let spec = serde_json::from_value(json!({
+            "port": 80, "metric": "requests_total", "matchLabels": { "tier": "web" },
+        }));
+        samples(&spec.unwrap(), text.as_bytes(), Format::Detect, (noon(), Duration::from_mins(1)))
+    }
+
+    fn noon() -> Timestamp {
+        "2026-01-31T12:00:00Z".parse().unwrap()
+    }
+
+    /// A line of a page whose sample was taken so many seconds before noon.
+    fn line(path: &str, value: f64, seconds_ago: i64) -> String {
+        let millis = noon().as_millisecond() - seconds_ago * 1_000;
+        format!("requests_total{{tier=\"web\",path=\"{path}\"}} {value} {millis}\n")
+    }
+
+    #[test]
+    fn a_page_is_as_old_as_its_oldest_sample() {
+        let at = |text: &str| page(text).unwrap().at;
+        assert_eq!(at("requests_total{tier=\"web\"} 7\n"), noon(), "no instant");
+        assert_eq!(at(&(line("/", 1.0, 10) + &line("/a", 2.0, 25))), noon() - Duration::from_secs(25));
+        let mixed = line("/", 1.0, 10) + "requests_total{tier=\"web\",path=\"/a\"} 7\n";
+        assert_eq!(at(&mixed), noon() - Duration::from_secs(10));
+        assert_eq!(at(&line("/", 1.0, -3_600)), noon(), "an instant to come");
+        assert_eq!(page(&(line("/", 1.0, 10) + &line("/a", 2.0, 25))).unwrap().series.len(), 2);
+    }
+
+    #[test]
+    fn a_sample_that_is_too_old_makes_the_page_so() {
+        assert_eq!(page(&line("/", 1.0, 60)).unwrap().at, noon() - Duration::from_mins(1));
+        let stale = page(&(line("/", 1.0, 5) + &line("/a", 2.0, 61))).unwrap_err();
+        assert_eq!(
+            (stale.kind(), stale.to_string().as_str()),
+            ("stale", "the load is 61 s old, more than 60 s are too old")
+        );
+        // What the policy does not ask for may be as old as it likes.
+        let others = line("/", 1.0, 5) + "requests_total{tier=\"db\"} 7 1000\nother_total 7 1000\n";
+        assert_eq!(page(&others).unwrap().series.len(), 1);
+    }
 
     #[test]
     fn running_pods_with_an_address_are_asked() {
