@@ -13,7 +13,7 @@ use kube_sci_server::{
 };
 use kube_sci_signals::config::{HttpConfig, TextDuration, value};
 use schemars::JsonSchema;
-use sci_core::scaling::savings::FreedRoom;
+use sci_core::scaling::{Tolerance, savings::FreedRoom};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::EngineOptions;
@@ -80,11 +80,15 @@ pub struct LoadsConfig {
 }
 
 /// What policies cannot say themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PoliciesConfig {
     /// What becomes of nodes whose pods went away: decides what a saved replica is said to save.
     pub freed_room: FreedRoomConfig,
+    /// `--horizontal-pod-autoscaler-tolerance` of the cluster's controller manager. The guard of a policy with
+    /// `hardLimitPerReplica` and what the linter says follow from it; `behavior` of an autoscaler may say another one.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub autoscaler_tolerance: f64,
 }
 
 /// What becomes of nodes whose pods went away.
@@ -105,7 +109,7 @@ pub enum FreedRoomConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct KedaConfig {
     /// Plain HTTP address that answers `GET /keda/v1/namespaces/NAMESPACE/policies/NAME` to everybody who reaches it.
-    /// Unset: only the metrics APIs' own address does, to whoever may `get` that path.
+    /// Unset: only the metrics APIs' own address does, to whoever may `get` `greenscalingpolicies/keda` there.
     pub address: Option<SocketAddr>,
 }
 
@@ -141,6 +145,12 @@ impl Mode {
             Self::Enforce => "enforce",
             Self::Shadow => "shadow",
         }
+    }
+}
+
+impl Default for PoliciesConfig {
+    fn default() -> Self {
+        Self { freed_room: FreedRoomConfig::default(), autoscaler_tolerance: Tolerance::CLUSTER_DEFAULT.get() }
     }
 }
 
@@ -182,6 +192,8 @@ impl AdapterConfig {
                 FreedRoomConfig::Kept => FreedRoom::Kept,
                 FreedRoomConfig::Removed => FreedRoom::Removed,
             },
+            // Checked by `validate`.
+            tolerance: Tolerance::new(self.policies.autoscaler_tolerance).unwrap_or_default(),
         }
     }
 
@@ -194,6 +206,9 @@ impl AdapterConfig {
         self.api.validate()?;
         for (name, http) in &self.loads.prometheus {
             http.validate(&format!("loads.prometheus.{name}"))?;
+        }
+        if Tolerance::new(self.policies.autoscaler_tolerance).is_err() {
+            return Err(value("policies.autoscalerTolerance", "make it 0 to 1, such as 0.1 for a tenth"));
         }
         if self.events.max_per_second == 0 {
             return Err(value("events.maxPerSecond", "make it 1 or more, or set events.enabled: false"));
@@ -276,6 +291,7 @@ mod tests {
     fn what_cannot_work_is_named_with_its_remedy() {
         for (yaml, field, remedy) in [
             ("server: { address: '127.0.0.1:8443' }", "server.address", "another port"),
+            ("policies: { autoscalerTolerance: 10 }", "policies.autoscalerTolerance", "0.1 for a tenth"),
             ("events: { maxPerSecond: 0 }", "events.maxPerSecond", "events.enabled: false"),
             ("leaderElection: { leaseDuration: 1s }", "leaderElection.leaseDuration", "2s or more"),
             ("loads: { prometheus: { main: { url: 'prom:9090' } } }", "loads.prometheus.main.url", "http://"),

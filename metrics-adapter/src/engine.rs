@@ -13,6 +13,7 @@
 //! | `intensity` | from there to one carbon intensity |
 //! | `past` | the past that quantile curves compare it with |
 //! | `autoscalers` | autoscalers by target and by the policy they read |
+//! | `watches` | what the API server says, and what to do where a kind is missing |
 //! | `savings` | what a replica costs that is there although nothing needs it |
 //!
 //! Nothing is decided before the cluster is known: a restarted adapter is silent for a moment, and an autoscaler that
@@ -24,20 +25,16 @@ mod intensity;
 mod past;
 mod places;
 mod savings;
+mod watches;
 
-use std::{fmt::Debug, marker::PhantomData, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::{Client, Resource};
-use kube_sci_cluster::{
-    assess::Model,
-    wanted::WantedZones,
-    watch::{self, Listener, Step},
-};
-use sci_core::scaling::savings::FreedRoom;
-use serde::de::DeserializeOwned;
+use kube::Client;
+use kube_sci_cluster::{assess::Model, wanted::WantedZones, watch::Step};
+use sci_core::scaling::{Tolerance, savings::FreedRoom};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval},
@@ -45,7 +42,11 @@ use tokio::{
 
 #[cfg(test)]
 pub(crate) use self::core::tests::stage;
-pub use self::core::{Core, World};
+use self::watches::{Wiring, watch_task};
+pub use self::{
+    core::{Core, World},
+    watches::MissingKinds,
+};
 use crate::{
     load::{LoadClients, LoadReport, Pollers},
     policy::{CarbonBudget, GreenScalingPolicy},
@@ -89,6 +90,8 @@ pub struct EngineOptions {
     pub shadow: bool,
     /// What becomes of the room that replicas leave.
     pub freed: FreedRoom,
+    /// Deviation that autoscalers tolerate which do not say it themselves.
+    pub tolerance: Tolerance,
 }
 
 /// What the engine is given.
@@ -107,6 +110,8 @@ pub struct EngineParts {
     pub leading: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Hears of everything worth counting.
     pub metrics: Arc<dyn EngineMetrics>,
+    /// Kinds that are not installed.
+    pub missing: MissingKinds,
     /// Called by each task at least every five seconds.
     pub heartbeat: HeartbeatFn,
     /// The clock.
@@ -163,7 +168,7 @@ enum Input {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { shadow: false, freed: FreedRoom::Unknown }
+        Self { shadow: false, freed: FreedRoom::Unknown, tolerance: Tolerance::CLUSTER_DEFAULT }
     }
 }
 
@@ -176,6 +181,7 @@ pub fn tasks(parts: EngineParts, options: EngineOptions) -> Vec<EngineTask> {
         sender: sender.clone(),
         heartbeat: Arc::clone(&parts.heartbeat),
         metrics: Arc::clone(&parts.metrics),
+        missing: parts.missing.clone(),
     };
     let watches = [
         watch_task(&parts.client, teller(task::POLICIES), Input::Policy),
@@ -293,50 +299,6 @@ impl Engine {
 fn pause_after(took: Duration) -> u32 {
     let pauses = (took * PARTS).as_nanos().div_ceil(SOON.as_nanos());
     u32::try_from(pauses).unwrap_or(LATEST).clamp(1, LATEST)
-}
-
-struct Wiring {
-    task: &'static str,
-    sender: mpsc::Sender<Input>,
-    heartbeat: HeartbeatFn,
-    metrics: Arc<dyn EngineMetrics>,
-}
-
-/// Tells the engine what a watch says.
-struct Teller<K> {
-    wiring: Wiring,
-    input: fn(Step<K>) -> Input,
-    kind: PhantomData<fn() -> K>,
-}
-
-impl<K: Debug + Send> Listener<K> for Teller<K> {
-    async fn hear(&mut self, step: Step<K>) -> bool {
-        if matches!(step, Step::Malformed(_)) {
-            self.wiring.metrics.malformed(self.wiring.task);
-        }
-        self.wiring.sender.send((self.input)(step)).await.is_ok()
-    }
-
-    fn failed(&mut self) {
-        self.wiring.metrics.watch_failed(self.wiring.task);
-    }
-
-    fn alive(&mut self) {
-        (self.wiring.heartbeat)(self.wiring.task);
-    }
-}
-
-fn watch_task<K>(client: &Client, wiring: Wiring, input: fn(Step<K>) -> Input) -> EngineTask
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
-    let (client, name) = (client.clone(), wiring.task);
-    let teller = Teller { wiring, input, kind: PhantomData };
-    let future = async move {
-        watch::follow::<K>(client, teller).await;
-        Err(EngineError::Closed)
-    };
-    EngineTask { name, future: Box::pin(future) }
 }
 
 impl std::fmt::Debug for EngineTask {

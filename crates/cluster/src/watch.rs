@@ -55,12 +55,18 @@ pub struct Unreadable {
     pub problem: String,
 }
 
+/// Why a list or watch failed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WatchError(#[from] watcher::Error);
+
 /// Hears of every step.
 pub trait Listener<K>: Send {
     /// One step. False where nobody listens any more.
     fn hear(&mut self, step: Step<K>) -> impl Future<Output = bool> + Send;
-    /// A list or watch failed and will be tried again.
-    fn failed(&mut self);
+    /// A list or watch failed and will be tried again. What the first warning of an outage is to say beside the error,
+    /// such as what to do.
+    fn failed(&mut self, error: &WatchError) -> Option<String>;
     /// Called every two seconds.
     fn alive(&mut self);
 }
@@ -118,14 +124,30 @@ where
                 }
             }
             Some(Err(error)) => {
-                listener.failed();
-                let delay = delay(failures);
-                warn!(kind = %K::kind(&()), %error, retry_seconds = delay.as_secs_f64(), "watch failed, trying again");
+                let error = WatchError(error);
+                let advice = listener.failed(&error).unwrap_or_default();
+                let (kind, delay) = (K::kind(&()), delay(failures));
+                // An outage is told of once; that it goes on is in metrics and in readiness.
+                if failures == 0 {
+                    warn!(%kind, %error, advice, "watch failed, trying again until it works");
+                } else {
+                    debug!(%kind, %error, retry_seconds = delay.as_secs_f64(), "watch failed again");
+                }
                 failures = failures.saturating_add(1);
                 sleep(delay).await;
             }
             None => return End::Silent,
         }
+    }
+}
+
+impl WatchError {
+    /// Whether the API server does not have the kind at all.
+    pub fn is_missing_kind(&self) -> bool {
+        let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = &self.0 else {
+            return false;
+        };
+        matches!(error, kube::Error::Api(status) if status.code == 404)
     }
 }
 

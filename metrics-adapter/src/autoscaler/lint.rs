@@ -22,6 +22,8 @@ pub struct Linted<'a> {
     pub target: &'a TargetRef,
     /// What it says.
     pub plan: &'a Plan,
+    /// The controller's `--horizontal-pod-autoscaler-tolerance`, of autoscalers that have none of their own.
+    pub tolerance: Tolerance,
 }
 
 /// Looks at every autoscaler of the policy's namespace.
@@ -190,7 +192,7 @@ impl Linted<'_> {
             let text = "the guard is served by this adapter too: one from another source still works when it is down";
             found.add(FindingKind::GuardFromHere, text.to_owned());
         }
-        check_tolerance(autoscaler, thresholds, found);
+        self.check_tolerance(autoscaler, thresholds, found);
         guards > 0
     }
 
@@ -205,7 +207,7 @@ impl Linted<'_> {
         let (target, guard) = (thresholds.target().get(), thresholds.guard().get());
         let same_unit = self.is_same_metric(metric);
         let what = format!("{} {} has averageValue {value}", metric.kind(), metric.name());
-        let margin = autoscaler.tolerance_down.get().max(autoscaler.tolerance_up.get());
+        let margin = self.margin(autoscaler);
         if is_same(value, target) {
             let text = format!("{what}, the policy's own target {target}: it asks for the replicas of the plain load");
             return Some((FindingKind::PlainMetricAtTarget, text));
@@ -223,6 +225,32 @@ impl Linted<'_> {
             return Some((FindingKind::GuardMismatch, format!("{what}, the policy's guard is {guard}")));
         }
         None
+    }
+
+    /// The wider one of the tolerances up and down.
+    fn margin(&self, autoscaler: &Autoscaler) -> f64 {
+        let of = |own: Option<Tolerance>| own.unwrap_or(self.tolerance).get();
+        of(autoscaler.tolerance_down).max(of(autoscaler.tolerance_up))
+    }
+
+    fn check_tolerance(&self, autoscaler: &Autoscaler, thresholds: &Thresholds, found: &mut Findings) {
+        let (target, guard) = (thresholds.target().get(), thresholds.guard().get());
+        let tolerance = self.margin(autoscaler);
+        if guard <= target * (1.0 + tolerance) {
+            let text = format!(
+                "target {target} and guard {guard} are within the tolerance of {tolerance} that {} has",
+                autoscaler.name
+            );
+            found.add(FindingKind::GuardWithinTolerance, text);
+        }
+        let usual = self.tolerance.get();
+        if let Some(up) = autoscaler.tolerance_up.map(Tolerance::get).filter(|up| *up > usual) {
+            let most = guard * (1.0 + up);
+            let text = format!(
+                "with a tolerance of {up} replicas are added only above {most} each, the guard {guard} allows for {usual}"
+            );
+            found.add(FindingKind::GuardMismatch, text);
+        }
     }
 
     /// Whether a metric counts the same as the policy's load.
@@ -253,7 +281,7 @@ impl Linted<'_> {
             found.add(FindingKind::LoadSaturates, text.to_owned());
         }
         let Work::Service(policy) = &self.plan.work else { return };
-        let tolerance = autoscaler.map_or(Tolerance::CLUSTER_DEFAULT, |autoscaler| autoscaler.tolerance_down);
+        let tolerance = autoscaler.and_then(|autoscaler| autoscaler.tolerance_down).unwrap_or(self.tolerance);
         let warnings = policy.curve.warnings(&policy.thresholds, tolerance);
         let mut text = String::new();
         for warning in &warnings {
@@ -273,25 +301,6 @@ fn check_intensities(autoscaler: &Autoscaler, found: &mut Findings) {
             autoscaler.name
         );
         found.add(FindingKind::RawIntensity, text);
-    }
-}
-
-fn check_tolerance(autoscaler: &Autoscaler, thresholds: &Thresholds, found: &mut Findings) {
-    let (target, guard) = (thresholds.target().get(), thresholds.guard().get());
-    let tolerance = autoscaler.tolerance_down.get().max(autoscaler.tolerance_up.get());
-    if guard <= target * (1.0 + tolerance) {
-        let text = format!(
-            "target {target} and guard {guard} are within the tolerance of {tolerance} that {} has",
-            autoscaler.name
-        );
-        found.add(FindingKind::GuardWithinTolerance, text);
-    }
-    if autoscaler.tolerance_up > Tolerance::CLUSTER_DEFAULT {
-        let (up, most) = (autoscaler.tolerance_up.get(), guard * (1.0 + autoscaler.tolerance_up.get()));
-        let text = format!(
-            "with a tolerance of {up} replicas are added only above {most} each, the guard {guard} allows for 0.1"
-        );
-        found.add(FindingKind::GuardMismatch, text);
     }
 }
 

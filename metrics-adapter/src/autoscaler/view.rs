@@ -29,10 +29,10 @@ pub struct Autoscaler {
     pub max: u32,
     /// What it scales by.
     pub metrics: Vec<(Metric, MetricTarget)>,
-    /// Deviation that it tolerates before it adds replicas.
-    pub tolerance_up: Tolerance,
-    /// Deviation that it tolerates before it removes replicas.
-    pub tolerance_down: Tolerance,
+    /// Deviation that it tolerates before it adds replicas; `None` is the controller's.
+    pub tolerance_up: Option<Tolerance>,
+    /// Deviation that it tolerates before it removes replicas; `None` is the controller's.
+    pub tolerance_down: Option<Tolerance>,
     /// Replicas by its status.
     pub current: Option<u32>,
     /// Replicas that it wants, by its status.
@@ -191,9 +191,9 @@ fn target(target: &WireTarget) -> MetricTarget {
     }
 }
 
-fn tolerance(rules: Option<&HPAScalingRules>) -> Tolerance {
+fn tolerance(rules: Option<&HPAScalingRules>) -> Option<Tolerance> {
     let quantity = rules.and_then(|rules| rules.tolerance.as_ref());
     let millis = quantity.and_then(|quantity| CpuMillis::parse(&quantity.0).ok());
     let share = millis.map(|millis| kube_sci_cluster::objects::float(millis.0) / 1_000.0);
-    share.and_then(|share| Tolerance::new(share).ok()).unwrap_or_default()
+    share.and_then(|share| Tolerance::new(share).ok())
 }

@@ -226,7 +226,7 @@ impl Core {
         let entry = self.policies.entry(key.clone()).or_insert_with(|| Entry::new(key.clone(), uid, &status, now));
         entry.seen = true;
         entry.stored = Arc::new(status);
-        if !entry.change(metadata.generation.unwrap_or(0), spec, self.options.shadow) {
+        if !entry.change(metadata.generation.unwrap_or(0), spec, self.options) {
             return;
         }
         self.revisions += 1;
@@ -270,7 +270,8 @@ impl Core {
                 continue;
             }
             let about = self.autoscalers.about(key, &spec.target_ref);
-            let linted = Linted { name: &key.name, target: &spec.target_ref, plan };
+            let tolerance = self.options.tolerance;
+            let linted = Linted { name: &key.name, target: &spec.target_ref, plan, tolerance };
             entry.autoscaler = Arc::new(lint(&linted, about.iter().map(AsRef::as_ref)));
         }
     }

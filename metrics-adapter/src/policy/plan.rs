@@ -129,6 +129,14 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] says what to change.
     pub fn new(spec: &GreenScalingPolicySpec) -> Result<Self, PlanError> {
+        Self::with_tolerance(spec, Tolerance::CLUSTER_DEFAULT)
+    }
+
+    /// The same where the controller of autoscalers has another tolerance than it comes with.
+    ///
+    /// # Errors
+    /// [`PlanError`] says what to change.
+    pub fn with_tolerance(spec: &GreenScalingPolicySpec, tolerance: Tolerance) -> Result<Self, PlanError> {
         let (source, queue) = source(&spec.load)?;
         let load = LoadPlan {
             unit: spec.load.unit.as_str().into(),
@@ -140,7 +148,7 @@ impl Plan {
         let zone = spec.zone.as_ref().map(|zone| Zone::new(&zone.name)).transpose()?;
         let work = match &spec.batch {
             Some(batch) => Work::Batch(batch_plan(spec, batch, &load)?),
-            None => Work::Service(service(spec)?),
+            None => Work::Service(service(spec, tolerance)?),
         };
         Ok(Self { work, load, zone })
     }
@@ -201,9 +209,8 @@ fn next(time: Time, since: Timestamp) -> Timestamp {
     later.or_else(|| at(today.tomorrow().ok()?).ok()).unwrap_or(Timestamp::MAX)
 }
 
-fn service(spec: &GreenScalingPolicySpec) -> Result<Policy, PlanError> {
+fn service(spec: &GreenScalingPolicySpec, tolerance: Tolerance) -> Result<Policy, PlanError> {
     let target = per_replica(spec.target_per_replica.ok_or(field("targetPerReplica", "give it, or batch"))?)?;
-    let tolerance = Tolerance::CLUSTER_DEFAULT;
     let thresholds = match (spec.slo_guard_per_replica, spec.hard_limit_per_replica) {
         (Some(guard), None) => Thresholds::with_guard(target, per_replica(guard)?, tolerance)?,
         (None, Some(limit)) => Thresholds::with_hard_limit(target, per_replica(limit)?, tolerance)?,

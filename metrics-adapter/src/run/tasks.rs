@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{AdapterConfig, EventsConfig, LoadsConfig},
-    engine::{self, EngineParts},
+    engine::{self, EngineParts, MissingKinds},
     keda,
     lease::{Elector, Leadership, LeaseOptions},
     load::LoadClients,
@@ -56,7 +56,9 @@ impl Tasks<'_> {
         let LoadsConfig { prometheus, pod_ca_file } = &self.config.loads;
         let loads = LoadClients::new(self.client.clone(), prometheus, pod_ca_file.as_ref()).context("read loads")?;
         let gate = self.shared.health.gate("policies");
-        let leadership = leadership.clone();
+        let (leadership, missing) = (leadership.clone(), MissingKinds::default());
+        let shown = missing.clone();
+        self.shared.health.note("kinds", move || shown.detail());
         let parts = EngineParts {
             client: self.client.clone(),
             model: model.clone(),
@@ -64,6 +66,7 @@ impl Tasks<'_> {
             loads,
             table: self.policies.clone(),
             leading: Arc::new(move || leadership.leads()),
+            missing,
             metrics: EngineCounters::register(&self.shared.registry, self.policies.clone(), gate),
             heartbeat: heartbeats(self.shared, &engine::task::ALL),
             clock: Arc::new(Timestamp::now),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::{Change, Context, EventKind, Message, ObjectKind};
 use crate::{
     objects::{NamespaceView, NodeView, PodView},
-    watch::{self, Listener, Step},
+    watch::{self, Listener, Step, WatchError},
 };
 
 /// A kind that is watched.
@@ -66,8 +66,9 @@ impl<K: Watched> Listener<K> for Teller {
         }
     }
 
-    fn failed(&mut self) {
+    fn failed(&mut self, _error: &WatchError) -> Option<String> {
         self.context.metrics.watch_failed(K::KIND);
+        None
     }
 
     fn alive(&mut self) {

@@ -53,13 +53,18 @@ fn hpa(metrics: &[Value]) -> Value {
 }
 
 fn report(policy: Value, hpas: &[Value]) -> AutoscalerReport {
+    report_where(Tolerance::CLUSTER_DEFAULT, policy, hpas)
+}
+
+/// With this tolerance of the controller.
+fn report_where(tolerance: Tolerance, policy: Value, hpas: &[Value]) -> AutoscalerReport {
     let spec: GreenScalingPolicySpec = serde_json::from_value(policy).unwrap();
-    let plan = Plan::new(&spec).unwrap();
+    let plan = Plan::with_tolerance(&spec, tolerance).unwrap();
     let autoscalers: Vec<Autoscaler> = hpas
         .iter()
         .map(|hpa| Autoscaler::of(&serde_json::from_value::<HorizontalPodAutoscaler>(hpa.clone()).unwrap()).unwrap())
         .collect();
-    lint(&Linted { name: "web", target: &spec.target_ref, plan: &plan }, autoscalers.iter())
+    lint(&Linted { name: "web", target: &spec.target_ref, plan: &plan, tolerance }, autoscalers.iter())
 }
 
 fn kinds(report: &AutoscalerReport) -> Vec<FindingKind> {
@@ -214,6 +219,38 @@ fn the_load_metric_of_the_policy_itself_is_recognised_in_the_autoscaler() {
     assert_eq!(of("125"), []);
     assert_eq!(of("60"), [FindingKind::GuardNotAboveTarget]);
     assert_eq!(of("200"), [FindingKind::GuardMismatch]);
+}
+
+#[test]
+fn the_tolerance_of_the_controller_counts_where_the_autoscaler_has_none() {
+    use FindingKind as F;
+    let with = |tolerance: f64, behavior: Value, guard: Value| {
+        let mut hpa = hpa(&[green(), guard]);
+        hpa["spec"]["behavior"] = behavior;
+        let report = report_where(Tolerance::new(tolerance).unwrap(), policy(), &[hpa]);
+        kinds(&report)
+    };
+    let own = |up: &str| json!({ "scaleUp": { "tolerance": up }, "scaleDown": { "tolerance": up } });
+    assert_eq!(with(0.1, Value::Null, pods("rps", "108")), [F::GuardWithinTolerance]);
+    assert_eq!(with(0.05, Value::Null, pods("rps", "108")), []);
+    assert_eq!(with(0.05, own("0.1"), pods("rps", "108")), [F::GuardWithinTolerance, F::GuardMismatch]);
+    // The curve has one step of a fifth.
+    assert_eq!(with(0.22, Value::Null, cpu()), [F::CurveShape]);
+    assert_eq!(with(0.22, own("0.1"), cpu()), []);
+}
+
+#[test]
+fn a_hard_limit_leaves_room_for_the_tolerance_of_the_controller() {
+    let mut policy = policy();
+    policy.as_object_mut().unwrap().remove("sloGuardPerReplica");
+    policy["hardLimitPerReplica"] = json!(132);
+    let spec: GreenScalingPolicySpec = serde_json::from_value(policy).unwrap();
+    let guard = |tolerance: f64| {
+        let plan = Plan::with_tolerance(&spec, Tolerance::new(tolerance).unwrap()).unwrap();
+        plan.thresholds().unwrap().guard().get()
+    };
+    assert!((guard(0.1) - 120.0).abs() < 1e-9);
+    assert!((guard(0.05) - 132.0 / 1.05).abs() < 1e-9);
 }
 
 #[test]

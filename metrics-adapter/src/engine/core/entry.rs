@@ -7,7 +7,7 @@ use sci_core::scaling::{Governor, Mode, savings::ReplicaOverhead};
 
 use crate::{
     autoscaler::AutoscalerReport,
-    engine::{intensity::Weights, places::TargetKeys},
+    engine::{EngineOptions, intensity::Weights, places::TargetKeys},
     load::LoadFault,
     policy::{GreenScalingPolicySpec, Plan, PolicyStatus, Work},
     table::{LoadReading, LoadState, PolicyKey, Problem},
@@ -83,7 +83,7 @@ impl Entry {
         &mut self,
         generation: i64,
         spec: Result<Arc<GreenScalingPolicySpec>, Arc<str>>,
-        shadow: bool,
+        options: EngineOptions,
     ) -> bool {
         if self.generation == generation && self.spec.as_ref() == spec.as_ref().ok() && self.spec.is_some() {
             return false;
@@ -94,7 +94,8 @@ impl Entry {
         self.relint = true;
         self.plan = match &spec {
             Ok(spec) => {
-                Plan::new(spec).map(|plan| Arc::new(in_mode(plan, shadow))).map_err(|error| error.to_string().into())
+                let plan = Plan::with_tolerance(spec, options.tolerance);
+                plan.map(|plan| Arc::new(in_mode(plan, options.shadow))).map_err(|error| error.to_string().into())
             }
             Err(problem) => Err(Arc::clone(problem)),
         };
