@@ -7,6 +7,7 @@ mod budget;
 mod conditions;
 mod notes;
 mod policy;
+mod reference;
 mod writer;
 
 pub use self::{
@@ -14,6 +15,7 @@ pub use self::{
     conditions::{Verdict, budget_verdicts, policy_verdicts},
     notes::{budget_notes, policy_notes},
     policy::policy_status,
+    reference::reference,
     writer::{StatusMetrics, StatusOptions, StatusWriter, WriteOutcome},
 };
 

@@ -78,6 +78,12 @@ fn http_api_page_is_current() {
 }
 
 #[test]
+fn conditions_page_is_current() {
+    let text = kube_sci_metrics_adapter::status::reference();
+    page("adapter-conditions.md", &format!("# Conditions and findings\n\n{GENERATED}\n\n{text}"));
+}
+
+#[test]
 fn cli_page_is_current() {
     let help = Arguments::command().render_long_help().to_string();
     page(

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::policy::condition;
+
 /// What was found out about the autoscaler of a policy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AutoscalerReport {
@@ -158,6 +160,57 @@ impl FindingKind {
                 | Self::GuardFromHere
                 | Self::GuardMismatch
         )
+    }
+}
+
+impl FindingKind {
+    /// The condition of a policy whose reason it is.
+    pub const fn condition(self) -> &'static str {
+        if self.is_about_guard() { condition::GUARD_PRESENT } else { condition::AUTOSCALER_SOUND }
+    }
+
+    /// Why it is one, and what to do.
+    pub const fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoAutoscaler => ("nobody reads the policy", "add the metric to the autoscaler"),
+            Self::OtherTarget => {
+                ("the load is that of another workload", "make `targetRef` and `scaleTargetRef` the same")
+            }
+            Self::SeveralAutoscalers => ("they undo each other", "keep one"),
+            Self::ValueTarget => (
+                "with `Value` the load does not fall when replicas are added: it runs to the maximum",
+                "`AverageValue`",
+            ),
+            Self::TargetMismatch => {
+                ("the formula holds for `averageValue` = T only", "T, or `ratePerReplica` of a batch")
+            }
+            Self::RawIntensity => (
+                "replicas grow with the metric and do not change the grid: it runs to the maximum or the minimum",
+                "the adjusted load",
+            ),
+            Self::GuardMissing => ("nothing holds replicas up when the adapter is wrong or away", "a metric at S"),
+            Self::GuardNotAboveTarget => ("the guard always wins: carbon has no effect", "S above T"),
+            Self::GuardWithinTolerance => (
+                "the guard always wins within the autoscaler's tolerance: carbon has no effect",
+                "S above T times 1 and the tolerance, usually 1.1 T",
+            ),
+            Self::PlainMetricAtTarget => {
+                ("the autoscaler takes the larger one: carbon has no effect", "remove it, or raise it to S as a guard")
+            }
+            Self::NoRange => ("`minReplicas` is `maxReplicas`", "give it room, if it is to scale"),
+            Self::GuardFromHere => ("it does not hold when the adapter is not there", "a metric from elsewhere"),
+            Self::GuardMismatch => ("replicas stop at another place than the policy says", "S"),
+            Self::BatchLimit => ("the plan counts on replicas that it will not get", "raise `maxReplicas`"),
+            Self::LoadSaturates => ("full replicas all look alike", "demand, not use"),
+            Self::ThroughKeda => (
+                "the autoscaler is KEDA's, and a trigger cannot be looked into",
+                "compare [by hand](../guides/green-hpa-keda.md)",
+            ),
+            Self::CurveShape => (
+                "steps within the autoscaler's tolerance, or a factor below `T/S`",
+                "[choose other steps](../guides/green-hpa-choosing.md#the-curve)",
+            ),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use sci_core::scaling::{ClampReason, LoadError, Mode, NoCarbon, Phase, batch::PlanReason};
 
+use super::reference::is_described;
 use crate::{
     autoscaler::Severity,
     budget::BudgetState,
@@ -23,12 +24,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    const fn new(condition: &'static str, holds: bool, reason: &'static str) -> Self {
-        Self { condition, holds: Some(holds), reason }
+    fn new(condition: &'static str, holds: bool, reason: &'static str) -> Self {
+        Self { condition, holds: Some(holds), reason }.described()
     }
 
-    const fn unknown(condition: &'static str, reason: &'static str) -> Self {
-        Self { condition, holds: None, reason }
+    fn unknown(condition: &'static str, reason: &'static str) -> Self {
+        Self { condition, holds: None, reason }.described()
+    }
+
+    /// Nobody reads of a reason that the reference does not have.
+    fn described(self) -> Self {
+        debug_assert!(is_described(self.condition, self.status(), self.reason), "{self:?} is not in the reference");
+        self
     }
 
     /// As in an object.
