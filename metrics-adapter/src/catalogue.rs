@@ -232,18 +232,16 @@ impl ExternalMetric {
                 names::GRID_CARBON_RELATIVE,
                 "1",
                 "Where the intensity of a grid zone stands now between the least (0) and the greatest (1) of now and \
-                 the next 24 hours",
-                "the present forecast",
+                 the next 24 hours; where nothing is forecast, of now and the last seven days (`basis` says which), of \
+                 which 48 hours must be known",
+                "the present forecast, else as the intensity",
             ),
         };
-        MetricDoc {
-            name,
-            subjects: &[],
-            unit,
-            meaning,
-            stale_after,
-            labels: &["zone", "provider", "region", "link", "quality"],
-        }
+        let labels: &[&str] = match self {
+            Self::Relative => &["zone", "provider", "region", "link", "quality", "basis"],
+            _ => &["zone", "provider", "region", "link", "quality"],
+        };
+        MetricDoc { name, subjects: &[], unit, meaning, stale_after, labels }
     }
 }
 

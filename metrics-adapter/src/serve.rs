@@ -120,7 +120,8 @@ impl AdapterApi {
         let snapshot = self.parts.model.snapshot.load_full();
         let rates = self.rates.of(&snapshot, limits.energy, now);
         let policies = self.parts.policies.load();
-        answer(&View { snapshot: &snapshot, rates: &rates.1, policies: &policies, now, limits })
+        let learned = self.parts.model.learned.hours();
+        answer(&View { snapshot: &snapshot, rates: &rates.1, policies: &policies, learned: &learned, now, limits })
     }
 
     fn observe<'v>(&self, group: &'static str, values: impl IntoIterator<Item = &'v Value<'v>>, now: Timestamp) {

@@ -89,7 +89,12 @@ async fn what_is_stale_missing_or_malformed_says_so() {
     let stale = ask("grid_carbon_intensity?labelSelector=zone%3DX").await;
     assert!(stale.refusal(404).contains("zone X"), "{}", stale.body);
     let missing = ask("grid_carbon_relative?labelSelector=zone%3DFR").await;
-    assert!(missing.refusal(404).contains("no forecast for zone FR"), "{}", missing.body);
+    assert!(missing.refusal(404).contains("no forecast for zone FR, and "), "{}", missing.body);
+    assert!(missing.refusal(404).contains("hours"), "{}", missing.body);
+    let least = ask("grid_carbon_forecast_min?labelSelector=zone%3DFR").await;
+    assert!(least.refusal(404).ends_with("no forecast for zone FR"), "{}", least.body);
+    let relative = ask("grid_carbon_relative?labelSelector=zone%3DDE%2Cbasis%3Dforecast").await;
+    assert_eq!(relative.items()[0]["metricLabels"]["basis"], "forecast");
     let malformed = ask("grid_carbon_intensity?labelSelector=zone%20in%20DE").await;
     assert!(malformed.refusal(400).contains("labelSelector"), "{}", malformed.body);
     let unknown = ask("carbon").await;

@@ -1,21 +1,21 @@
 //! `external.metrics.k8s.io`: grid zones by selector.
 
+mod span;
+
 use std::{borrow::Cow, time::Duration};
 
 use aggregated_apiserver::{
     ApiRequest, Status,
     selector::{LabelSelector, Operator},
 };
-use jiff::SignedDuration;
 use kube_sci_cluster::wanted::WantedZones;
 use kube_sci_signals::grid::ZoneState;
 use sci_core::{
-    forecast::Point,
     intensity::Zone,
-    quantity::GramsPerKwh,
     region::{self, Region},
 };
 
+use self::span::Span;
 use super::{
     body::Value,
     quantity::Quantity,
@@ -24,11 +24,8 @@ use super::{
 };
 use crate::catalogue::ExternalMetric;
 
-/// How far ahead the least and the greatest intensity are looked for.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 /// A value of a longer time is no sample of it.
 const LONGEST_SAMPLE: Duration = Duration::from_hours(24);
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 const ZONE: &str = "zone";
 const PROVIDER: &str = "provider";
@@ -139,15 +136,15 @@ impl Question {
         };
         let value = view.zone_value(state)?;
         let reading = value.reading;
-        let (number, at, window) = match self.metric {
-            ExternalMetric::Intensity => (reading.value.get(), reading.start, reading.duration),
-            ExternalMetric::ForecastMin | ExternalMetric::Relative => {
-                let ahead = Ahead::of(view, state)?;
-                let number = match self.metric {
-                    ExternalMetric::ForecastMin => ahead.least.get(),
-                    _ => ahead.relative(reading.value),
-                };
-                (number, ahead.issued_at, AHEAD.unsigned_abs())
+        let (number, (at, window), basis) = match self.metric {
+            ExternalMetric::Intensity => (reading.value.get(), (reading.start, reading.duration), None),
+            ExternalMetric::ForecastMin => {
+                let span = Span::ahead(view, state)?;
+                (span.least.get(), span.at, None)
+            }
+            ExternalMetric::Relative => {
+                let span = Span::ahead_or_past(view, state, (reading.value, reading.start, reading.duration))?;
+                (span.relative(reading.value), span.at, Some(span.basis))
             }
         };
         let mut labels = vec![(ZONE, Cow::Owned(place.zone.to_string()))];
@@ -155,36 +152,9 @@ impl Question {
             labels.extend([(PROVIDER, region.provider.as_str().into()), (REGION, region.name.into())]);
         }
         labels.extend([("link", value.link.as_str().into()), ("quality", reading.quality.as_str().into())]);
+        labels.extend(basis.map(|basis| ("basis", basis.into())));
         let quantity = Quantity::new(number).map_err(|error| Absent::Cause(error.to_string()))?;
         Ok(Value { quantity, at, window: Some(window), labels })
-    }
-}
-
-/// The intensities to come.
-struct Ahead {
-    least: GramsPerKwh,
-    greatest: GramsPerKwh,
-    issued_at: jiff::Timestamp,
-}
-
-impl Ahead {
-    fn of(view: &View<'_>, state: &ZoneState) -> Result<Self, Absent> {
-        let missing = || Absent::Cause(format!("there is no forecast for zone {}", state.zone));
-        let forecast = &state.forecast.as_ref().ok_or_else(missing)?.forecast;
-        let end = view.now.checked_add(AHEAD).unwrap_or(view.now);
-        let ahead =
-            |point: &&Point| point.start.checked_add(HOUR).is_ok_and(|over| over > view.now) && point.start < end;
-        let values = || forecast.points.iter().filter(ahead).map(|point| point.value);
-        let order = |a: &GramsPerKwh, b: &GramsPerKwh| a.get().total_cmp(&b.get());
-        let (least, greatest) = values().min_by(order).zip(values().max_by(order)).ok_or_else(missing)?;
-        Ok(Self { least, greatest, issued_at: forecast.issued_at })
-    }
-
-    /// 0 for the least, 1 for the greatest; in the middle where there is no difference.
-    fn relative(&self, now: GramsPerKwh) -> f64 {
-        let least = self.least.get().min(now.get());
-        let span = self.greatest.get().max(now.get()) - least;
-        if span > 0.0 { (now.get() - least) / span } else { 0.5 }
     }
 }
 

@@ -12,6 +12,7 @@ use kube_sci_cluster::{
     objects::{Labels, Workload},
     snapshot::{PodRecord, Snapshot},
 };
+use kube_sci_signals::grid::LearnedHours;
 use sci_core::intensity::Freshness;
 
 pub(crate) use self::policies::mode;
@@ -35,6 +36,8 @@ pub struct View<'a> {
     pub rates: &'a Rates,
     /// The policies.
     pub policies: &'a PolicyTable,
+    /// The past of grid zones.
+    pub learned: &'a LearnedHours,
     /// The present.
     pub now: Timestamp,
     /// How old values may be.

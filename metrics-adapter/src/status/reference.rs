@@ -161,9 +161,13 @@ pub fn reference() -> String {
          `Load` and `Carbon` before them there, and what ends throttling has `Released`.\n\n\
          ## Conditions of a `GreenScalingPolicy`\n",
     );
-    POLICY.iter().for_each(|described| describe(&mut page, described));
+    for described in &POLICY {
+        describe(&mut page, described);
+    }
     page.push_str("\n## Conditions of a `CarbonBudget`\n");
-    BUDGET.iter().for_each(|described| describe(&mut page, described));
+    for described in &BUDGET {
+        describe(&mut page, described);
+    }
     page.push_str(
         "\n## Findings about autoscalers\n\nThe linter compares every policy with the autoscaler that reads it. A finding is \
          the reason of its condition: of errors that is False, of warnings True.\n\n\
