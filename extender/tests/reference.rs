@@ -17,7 +17,7 @@ use kube_sci_extender::{
     },
     routes,
 };
-use kube_sci_report::{export, observer::ObservedMetrics};
+use kube_sci_report::{SHARED, export, observer::ObservedMetrics};
 use kube_sci_server::{
     config::{ListenConfig, to_yaml},
     health::Health,
@@ -62,7 +62,7 @@ fn configuration_page_is_current() {
 async fn metrics_page_is_current() {
     let intro = format!(
         "Scraped at `/metrics` in the OpenMetrics format, and pushed over OTLP if `telemetry.otlp` is set. Base units, few \
-         labels with bounded values.\n\n{GENERATED}"
+         labels with bounded values.\n\n{SHARED}\n\n{GENERATED}"
     );
     page("metrics.md", &registry().reference("Metrics of the extender", &intro));
 }

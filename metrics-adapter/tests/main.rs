@@ -12,6 +12,7 @@ mod custom;
 mod explanations;
 mod external;
 mod loads;
+mod queries;
 mod reference;
 mod run;
 mod support;

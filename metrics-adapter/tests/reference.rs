@@ -12,7 +12,7 @@ use kube_sci_metrics_adapter::{
     ownership::Ownership,
     register_metrics, routes,
 };
-use kube_sci_report::observer::ObservedMetrics;
+use kube_sci_report::{SHARED, observer::ObservedMetrics};
 use kube_sci_server::{
     config::{ListenConfig, parse_yaml, to_yaml},
     health::Health,
@@ -60,7 +60,7 @@ fn configuration_page_is_current() {
 async fn metrics_page_is_current() {
     let own = registry().reference(
         "Metrics of the adapter itself",
-        "Scraped at `/metrics` of the address `server`, in the OpenMetrics format.",
+        &format!("Scraped at `/metrics` of the address `server`, in the OpenMetrics format.\n\n{SHARED}"),
     );
     let own = own.replacen("# ", "## ", 1);
     let text = format!("# Metrics of the adapter\n\n{GENERATED}\n\n{}\n{own}", catalogue::reference());

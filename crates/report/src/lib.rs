@@ -17,3 +17,14 @@ pub mod set;
 pub mod snapshot;
 
 pub use self::quality::NotSynced;
+
+/// What readers of the metrics of [`export`] have to know.
+pub const SHARED: &str = "\
+`kube_sci_node_*`, `kube_sci_pod_*`, `kube_sci_workload_*` and `kube_sci_zone_*` speak of the cluster, not of the program: \
+every replica of the extender and of the metrics adapter exports all of them. A plain `sum` counts each as often as it is \
+scraped. Take one first, and add up qualities before that, as one thing may have several:
+
+```
+sum(max by (node) (kube_sci_node_power_watts))
+sum by (namespace) (max by (namespace, pod) (sum without (quality, component) (rate(kube_sci_pod_emissions_grams_total[15m]))))
+```";
