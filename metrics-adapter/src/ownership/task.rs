@@ -1,18 +1,23 @@
 //! Looks at the `APIService` objects, now and then and for ever.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::{Api, Client};
 use kube_sci_cluster::events::Note;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::{Conflict, GroupVersion, Owner, Owners, conflicts, served};
 use crate::{catalogue::Groups, config::ServiceConfig};
 
-/// Between two looks: how long a change of owner goes unnoticed.
+/// Between two looks, or up to a quarter more: how long a change of owner goes unnoticed.
 const PERIOD: Duration = Duration::from_secs(5);
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -91,10 +96,7 @@ impl Ownership {
     /// Looks for ever. `tell` hears of every change.
     pub async fn run(self, client: Client, own: ServiceConfig, heartbeat: impl Fn(), tell: impl Fn(&Look)) {
         let api: Api<APIService> = Api::all(client);
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             let look = self.take(self.look(&api, &own, &heartbeat).await);
             for conflict in &look.appeared {
                 tracing::warn!(api = conflict.version.api_service(), "{}", conflict.text);
@@ -105,6 +107,7 @@ impl Ownership {
             if look != Look::default() {
                 tell(&look);
             }
+            sleep(pause(RandomState::new().hash_one(PERIOD))).await;
         }
     }
 
@@ -131,6 +134,11 @@ impl Ownership {
     }
 }
 
+/// Replicas that began together do not go on asking together.
+fn pause(random: u64) -> Duration {
+    PERIOD + PERIOD / 4 * u32::try_from(random % 256).unwrap_or(0) / 256
+}
+
 impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail())
@@ -139,7 +147,68 @@ impl fmt::Display for Ownership {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
     use super::*;
+
+    /// An API server that answers every question with this status, and counts them.
+    fn answering(status: &Arc<AtomicU16>, asked: &Arc<AtomicUsize>) -> Api<APIService> {
+        let (status, asked) = (Arc::clone(status), Arc::clone(asked));
+        let service = tower::service_fn(move |_: Request<Body>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let code = status.load(Ordering::Relaxed);
+            let service = json!({ "namespace": "kube-sci", "name": "kube-sci-metrics-adapter" });
+            let body = if code == 200 {
+                json!({
+                    "metadata": { "name": "x" },
+                    "spec": { "groupPriorityMinimum": 1, "versionPriority": 1, "service": service },
+                })
+            } else {
+                let reason = if code == 404 { "NotFound" } else { "Refused" };
+                json!({ "kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": reason })
+            };
+            let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap();
+            async move { Ok::<_, std::convert::Infallible>(answer) }
+        });
+        Api::all(Client::new(service, "default"))
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_fails_gives_no_api_away() {
+        let (status, asked) = (Arc::new(AtomicU16::new(500)), Arc::new(AtomicUsize::new(0)));
+        let api = answering(&status, &asked);
+        let ownership = Ownership::new(Groups { external: false, ..Groups::ALL });
+        let look = async || ownership.take(ownership.look(&api, &ServiceConfig::default(), &|| ()).await);
+        // Before anything is known, and for whatever reason.
+        for code in [500, 403, 429] {
+            status.store(code, Ordering::Relaxed);
+            assert_eq!(look().await, Look::default(), "{code}");
+            assert!(matches!(ownership.owners()[0], Owner::Unreadable(_)), "{code}");
+            assert_eq!(**ownership.groups().load(), Groups { external: false, ..Groups::ALL });
+        }
+        status.store(200, Ordering::Relaxed);
+        look().await;
+        assert_eq!(ownership.owners()[1], Owner::Us);
+        status.store(503, Ordering::Relaxed);
+        look().await;
+        assert_eq!(ownership.owners()[1], Owner::Us, "what is known stays");
+        status.store(404, Ordering::Relaxed);
+        look().await;
+        assert_eq!(ownership.owners()[1], Owner::Nobody);
+        // One small question for each version that is wanted.
+        assert_eq!(asked.load(Ordering::Relaxed), 6 * 2);
+    }
+
+    #[test]
+    fn replicas_do_not_ask_in_step() {
+        let pauses: Vec<Duration> = (0..256).map(pause).collect();
+        assert!(pauses.iter().all(|pause| (PERIOD..PERIOD * 5 / 4).contains(pause)));
+        assert!(pauses.windows(2).all(|pair| pair[0] < pair[1]));
+    }
 
     #[test]
     fn a_conflict_is_told_once_and_again_when_it_is_over() {
