@@ -1,6 +1,13 @@
 //! The real serving stack: TLS, authentication and authorisation asked of an API server that plays its part.
 
-use std::{net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
 use aggregated_apiserver::{Api, Delegation, Server, ServerOptions, Serving};
@@ -47,11 +54,9 @@ impl World {
     pub async fn start(adapter: Adapter) -> Self {
         install_crypto_provider();
         let (address, cluster) = api_server();
-        let CertifiedKey { cert, signing_key } = pair();
-        let files = tempfile::tempdir().unwrap();
+        let CertifiedKey { cert, .. } = pair();
+        let files = certificate_files();
         let (certificate, key) = (files.path().join("tls.crt"), files.path().join("tls.key"));
-        std::fs::write(&certificate, cert.pem()).unwrap();
-        std::fs::write(&key, signing_key.serialize_pem()).unwrap();
 
         let delegation = Delegation { start_timeout: Duration::from_secs(10), ..Delegation::new(client_of(address)) };
         let options =
@@ -114,6 +119,15 @@ fn pair() -> &'static CertifiedKey<KeyPair> {
     PAIR.get_or_init(|| generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap())
 }
 
+/// A folder with `tls.crt` and `tls.key` of the server.
+pub fn certificate_files() -> TempDir {
+    let CertifiedKey { cert, signing_key } = pair();
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("tls.crt"), cert.pem()).unwrap();
+    std::fs::write(files.path().join("tls.key"), signing_key.serialize_pem()).unwrap();
+    files
+}
+
 /// A client of an API server.
 pub fn client_of(address: SocketAddr) -> Client {
     install_crypto_provider();
@@ -122,13 +136,22 @@ pub fn client_of(address: SocketAddr) -> Client {
 
 /// An API server as far as the serving stack asks it.
 pub fn api_server() -> (SocketAddr, ServerHandle) {
-    let server = HttpServer::new(|| {
+    api_server_of(Arc::new(AtomicBool::new(true)))
+}
+
+/// An API server of an empty cluster, in which the kinds of `kube-sci.dev` are installed or not.
+pub fn api_server_of(installed: Arc<AtomicBool>) -> (SocketAddr, ServerHandle) {
+    let server = HttpServer::new(move || {
+        let installed = Arc::clone(&installed);
         App::new()
             .route("/api/v1/namespaces/kube-system/configmaps", web::get().to(configuration))
             .route(&format!("/api/v1/namespaces/kube-system/configmaps/{CONFIGURATION}"), web::get().to(config_map))
             .route("/apis/authentication.k8s.io/v1/tokenreviews", web::post().to(token))
             .route("/apis/authorization.k8s.io/v1/subjectaccessreviews", web::post().to(access))
-            .default_service(web::to(async || HttpResponse::NotFound().json(json!({ "kind": "Status", "code": 404 }))))
+            .default_service(web::to(move |request: HttpRequest| {
+                let kinds = installed.load(Ordering::SeqCst);
+                async move { empty(&request, kinds) }
+            }))
     })
     .workers(1)
     .disable_signals()
@@ -139,6 +162,26 @@ pub fn api_server() -> (SocketAddr, ServerHandle) {
     let handle = server.handle();
     tokio::spawn(server);
     (address, handle)
+}
+
+/// Lists without items, and watches without events.
+fn empty(request: &HttpRequest, installed: bool) -> HttpResponse {
+    let resource = request.path().rsplit('/').next().unwrap_or_default();
+    let known = match resource {
+        "nodes" | "pods" | "namespaces" | "horizontalpodautoscalers" => true,
+        "greenscalingpolicies" | "carbonbudgets" => installed,
+        _ => false,
+    };
+    if !known {
+        let message = "the server could not find the requested resource";
+        let status =
+            json!({ "kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound", "message": message });
+        return HttpResponse::NotFound().json(status);
+    }
+    if request.query_string().contains("watch=true") {
+        return HttpResponse::Ok().streaming(stream::pending::<Result<web::Bytes, std::io::Error>>());
+    }
+    HttpResponse::Ok().json(json!({ "metadata": { "resourceVersion": "1" }, "items": [] }))
 }
 
 async fn configuration(request: HttpRequest) -> HttpResponse {
