@@ -23,7 +23,7 @@ use kube_sci_server::{
     health::Health,
     http::{self, Shared},
     metrics::MetricsRegistry,
-    reference::{GENERATED, keep, markdown},
+    reference::{self, GENERATED, keep},
     telemetry::Telemetry,
 };
 
@@ -49,13 +49,7 @@ fn registry() -> MetricsRegistry {
 
 #[test]
 fn configuration_page_is_current() {
-    let intro = format!(
-        "One YAML document, given with `--config`. Every key has a default, unknown keys are refused with line and \
-         column, and zero configuration works.\n\n{GENERATED}"
-    );
-    let defaults = to_yaml(&ExtenderConfig::default()).unwrap();
-    let text = markdown::<ExtenderConfig>("Configuration of the extender", &intro);
-    page("configuration.md", &format!("{text}\n## All defaults\n\n```yaml\n{}\n```\n", defaults.trim_end()));
+    page("configuration.md", &reference::configuration::<ExtenderConfig>("Configuration of the extender").unwrap());
 }
 
 #[tokio::test]
@@ -90,11 +84,7 @@ fn http_api_page_is_current() {
 
 #[test]
 fn cli_page_is_current() {
-    let help = Arguments::command().render_long_help();
-    page(
-        "cli.md",
-        &format!("# Command line of the extender\n\n{GENERATED}\n\n```text\n{}\n```\n", help.to_string().trim_end()),
-    );
+    page("cli.md", &reference::command_line("Command line of the extender", Arguments::command()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use kube_sci_server::{
     health::Health,
     http::{self, Shared},
     metrics::MetricsRegistry,
-    reference::{self, GENERATED, keep, markdown},
+    reference::{self, GENERATED, keep},
     telemetry::Telemetry,
 };
 
@@ -47,13 +47,10 @@ fn registry() -> MetricsRegistry {
 
 #[test]
 fn configuration_page_is_current() {
-    let intro = format!(
-        "One YAML document, given with `--config`. Every key has a default, unknown keys are refused with line and \
-         column, and zero configuration works.\n\n{GENERATED}"
+    page(
+        "adapter-configuration.md",
+        &reference::configuration::<AdapterConfig>("Configuration of the metrics adapter").unwrap(),
     );
-    let defaults = to_yaml(&AdapterConfig::default()).unwrap();
-    let text = markdown::<AdapterConfig>("Configuration of the metrics adapter", &intro);
-    page("adapter-configuration.md", &format!("{text}\n## All defaults\n\n```yaml\n{}\n```\n", defaults.trim_end()));
 }
 
 #[tokio::test]
@@ -85,11 +82,7 @@ fn conditions_page_is_current() {
 
 #[test]
 fn cli_page_is_current() {
-    let help = Arguments::command().render_long_help().to_string();
-    page(
-        "adapter-cli.md",
-        &format!("# Command line of the metrics adapter\n\n{GENERATED}\n\n```text\n{}\n```\n", help.trim_end()),
-    );
+    page("adapter-cli.md", &reference::command_line("Command line of the metrics adapter", Arguments::command()));
 }
 
 #[test]

@@ -54,16 +54,8 @@ impl ObservedMetrics {
         let kinds = ObjectKind::ALL.map(ObjectKind::as_str);
         let by_resource = |name, help| on.counters(name, &["resource"], &kinds, help);
         let by_event = |name, help| on.counters(name, &["event"], &EVENTS.map(EventKind::as_str), help);
-        let (build, polls, rows) = (build_seconds(), Family::default(), Family::default());
+        let build = build_seconds();
         registry.register(BUILD_SPEC, build.clone());
-        registry.register(POLLS_SPEC, Family::clone(&polls));
-        registry.register(ROWS_SPEC, Family::clone(&rows));
-        let energy_polls = Family::default();
-        registry.register(ENERGY_POLLS_SPEC, Family::clone(&energy_polls));
-        let (samples, gaps, windows) = (Family::default(), Family::default(), Family::default());
-        registry.register(SAMPLES_SPEC, Family::clone(&samples));
-        registry.register(GAPS_SPEC, Family::clone(&gaps));
-        registry.register(WINDOWS_SPEC, Family::clone(&windows));
         Arc::new(Self {
             synced,
             objects: [
@@ -84,12 +76,12 @@ impl ObservedMetrics {
                 "Annotations of nodes that could not be used",
             ),
             build_seconds: build,
-            polls,
-            energy_polls,
-            refused_rows: rows,
-            energy_samples: samples,
-            energy_gaps: gaps,
-            energy_windows: windows,
+            polls: on.family(POLLS_SPEC),
+            energy_polls: on.family(ENERGY_POLLS_SPEC),
+            refused_rows: on.family(ROWS_SPEC),
+            energy_samples: on.family(SAMPLES_SPEC),
+            energy_gaps: on.family(GAPS_SPEC),
+            energy_windows: on.family(WINDOWS_SPEC),
             confirmations: on.counters(
                 "kube_sci_assumptions_confirmed",
                 &["outcome"],

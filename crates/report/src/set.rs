@@ -1,11 +1,12 @@
 //! Metrics whose series are all created at start: nothing that is counted can make a new one.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, hash::Hash};
 
 use kube_sci_server::metrics::{MetricsRegistry, Spec, Unit};
 use prometheus_client::{
-    encoding::EncodeCounterValue,
+    encoding::{EncodeCounterValue, EncodeLabelSet, EncodeMetric},
     metrics::{
+        TypedMetric,
         counter::{Atomic, Counter},
         family::Family,
         gauge::Gauge,
@@ -111,6 +112,17 @@ impl<'r> Register<'r> {
         let histogram = Histogram::new(buckets);
         self.registry.register(Spec { name, unit: None, labels: &[], help }, histogram.clone());
         histogram
+    }
+
+    /// A family whose series appear when they are first counted.
+    pub fn family<L, M>(&self, spec: Spec) -> Family<L, M>
+    where
+        L: EncodeLabelSet + Clone + Hash + Eq + Debug + Send + Sync + 'static,
+        M: EncodeMetric + TypedMetric + Default + Debug + Send + Sync + 'static,
+    {
+        let family = Family::default();
+        self.registry.register(spec, Family::clone(&family));
+        family
     }
 
     /// A counter for each of `values` of one label.

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 pub use self::{
-    page::{PageError, keep},
+    page::{PageError, command_line, configuration, keep},
     routes::{EVERYBODY, RouteDoc, TRUSTED, routes, sections},
 };
 

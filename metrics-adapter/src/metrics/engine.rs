@@ -57,14 +57,12 @@ impl EngineCounters {
     /// Creates every metric and adds it to `registry`; `decided` is opened once a table is published that knows all policies.
     pub fn register(registry: &MetricsRegistry, policies: PolicyTableHandle, decided: Gate) -> Arc<Self> {
         let on = Register::on(registry);
-        let polls = Family::<PollLabels, Counter>::default();
         let poll_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
         let decide_seconds = Histogram::new(exponential_buckets(0.000_05, 4.0, 9));
-        registry.register(POLLS, polls.clone());
         registry.register(POLL_SECONDS, poll_seconds.clone());
         registry.register(DECIDE_SECONDS, decide_seconds.clone());
         Arc::new(Self {
-            polls,
+            polls: on.family(POLLS),
             poll_seconds,
             watch_failures: on.counters(
                 "kube_sci_adapter_watch_failures",
