@@ -135,6 +135,15 @@ impl Aggregation {
         self.applied(&api, &name, object).await
     }
 
+    /// Leads an `APIService` to another port of its Service, and leaves all else as it is.
+    pub async fn lead(&self, version: &GroupVersion, port: u16) -> Result<(), AggregationError> {
+        let api: Api<APIService> = Api::all(self.client.clone());
+        let name = version.name();
+        let change = json!({ "spec": { "service": { "port": port } } });
+        let patched = api.patch(&name, &PatchParams::default(), &Patch::Merge(change)).await;
+        patched.map(drop).map_err(failed(format!("lead {name} to port {port}")))
+    }
+
     /// Takes an `APIService` away; one that is not there is gone already.
     pub async fn unregister(&self, version: &GroupVersion) -> Result<(), AggregationError> {
         let api: Api<APIService> = Api::all(self.client.clone());

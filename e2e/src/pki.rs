@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -63,8 +64,18 @@ impl Subject {
 
 impl Authority {
     pub fn new(name: &str) -> Result<Self, PkiError> {
-        let failed = |source| PkiError::Certificate { subject: name.to_owned(), source };
+        Self::make(name, CertificateParams::default())
+    }
+
+    /// One whose certificate holds from one instant to another.
+    pub fn lasting(name: &str, from: SystemTime, until: SystemTime) -> Result<Self, PkiError> {
         let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = (from.into(), until.into());
+        Self::make(name, params)
+    }
+
+    fn make(name: &str, mut params: CertificateParams) -> Result<Self, PkiError> {
+        let failed = |source| PkiError::Certificate { subject: name.to_owned(), source };
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -77,6 +88,11 @@ impl Authority {
     /// The authority's certificate.
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// Its private key.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// Writes `FOLDER/NAME.crt` and returns its path.

@@ -49,6 +49,15 @@ pub struct ScriptedMetrics {
 impl ScriptedMetrics {
     /// Begins to answer, and registers all its groups. Nothing is known yet: everything is 404.
     pub async fn start(plane: &ControlPlane) -> Result<Self, ScriptedMetricsError> {
+        Self::start_with(plane, answers::groups().collect()).await
+    }
+
+    /// The same for the use of pods alone, as a metrics server, beside an adapter that has the other groups.
+    pub async fn start_usage(plane: &ControlPlane) -> Result<Self, ScriptedMetricsError> {
+        Self::start_with(plane, vec![answers::usage()]).await
+    }
+
+    async fn start_with(plane: &ControlPlane, versions: Vec<GroupVersion>) -> Result<Self, ScriptedMetricsError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let service = HostService::new(NAMESPACE, NAME, address);
@@ -61,7 +70,6 @@ impl ScriptedMetrics {
 
         let aggregation = Aggregation::new(plane.client());
         aggregation.serve(&service).await?;
-        let versions: Vec<GroupVersion> = answers::groups().collect();
         for version in &versions {
             aggregation.register(version, &service, Some(&authority.pem())).await?;
         }

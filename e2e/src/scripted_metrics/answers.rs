@@ -19,8 +19,12 @@ const APP: &str = "app=";
 
 /// Everything that is served.
 pub(super) fn groups() -> impl Iterator<Item = GroupVersion> {
-    let of_pods = GroupVersion::new(RESOURCE, USAGE_VERSION, 100);
-    GroupVersion::of_metrics().into_iter().chain([of_pods])
+    GroupVersion::of_metrics().into_iter().chain([usage()])
+}
+
+/// The use of pods.
+pub(super) fn usage() -> GroupVersion {
+    GroupVersion::new(RESOURCE, USAGE_VERSION, 100)
 }
 
 pub(super) fn answer<B>(script: &mut Script, request: &Request<B>) -> Response<Full<Bytes>> {
