@@ -1,10 +1,8 @@
 //! A day in minutes: the intensity of a grid as it usually is, and a load that follows the sun.
 
 use std::f64::consts::TAU;
-use std::io;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sci_core::forecast::Hour;
@@ -12,21 +10,15 @@ use sci_core::intensity::Zone;
 use sci_core::quantity::GramsPerKwh;
 use sci_core::region::catalogue;
 
-use crate::grid_file::GridFile;
-use crate::load_world::LoadWorld;
+use crate::simulation::random::uniform;
 
 const HOURS: f64 = 24.0;
-/// Between two steps of a replay.
-const STEP: Duration = Duration::from_millis(250);
 /// A year in which every month begins; which one does not matter to what is usual.
 const YEAR: i16 = 2026;
 
-/// Intensities of one day by hour (UTC), in gCO2e/kWh: those that are usual in a month, from `sci-core/data/typical.csv`
-/// (greenpick 0.4.1, MIT).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Day {
-    hours: Vec<f64>,
-}
+/// One value for each hour of a day (UTC).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hourly([f64; 24]);
 
 /// Demand over a day, lowest twelve hours from its peak.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,32 +38,62 @@ pub struct DayClock {
     speed: f64,
 }
 
-impl Day {
-    /// What is usual in a zone in a month (1 to 12); `None` where no table has the zone.
-    pub fn usual(zone: &str, month: i8) -> Option<Self> {
+/// Numbers around 0, the same ones for the same seed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    seed: u64,
+    amplitude: f64,
+    drawn: u64,
+}
+
+impl Noise {
+    /// Of up to `amplitude` to both sides, each as likely as any other.
+    pub fn new(seed: u64, amplitude: f64) -> Self {
+        Self { seed, amplitude, drawn: 0 }
+    }
+
+    /// The next one.
+    pub fn draw(&mut self) -> f64 {
+        self.drawn += 1;
+        self.amplitude * (2.0 * uniform(self.seed, self.drawn) - 1.0)
+    }
+}
+
+impl Hourly {
+    /// From midnight on.
+    pub const fn new(values: [f64; 24]) -> Self {
+        Self(values)
+    }
+
+    /// Intensities that are usual in a zone in a month (1 to 12), in gCO2e/kWh, from `sci-core/data/typical.csv`
+    /// (greenpick 0.4.1, MIT); `None` where the table does not have the zone.
+    pub fn usual_intensity(zone: &str, month: i8) -> Option<Self> {
         let typical = catalogue().typical(&Zone::new(zone).ok()?)?;
         let midnight = Date::new(YEAR, month, 1).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
         let hour = |hour: u64| {
             let instant = midnight.checked_add(Duration::from_hours(hour)).ok()?;
             typical.values.at(Hour::containing(instant)).map(GramsPerKwh::get)
         };
-        Some(Self { hours: (0..24).map(hour).collect::<Option<_>>()? })
+        let values: Vec<f64> = (0..24).map(hour).collect::<Option<_>>()?;
+        values.try_into().ok().map(Self)
     }
 
-    /// At an hour of the day, fractions in between on a line.
-    pub fn intensity(&self, hour: f64) -> f64 {
-        let hour = hour.rem_euclid(HOURS);
-        let at = |place: f64| {
-            let mut hours = (0_u8..).zip(&self.hours);
-            hours.find(|(number, _)| f64::from(*number) + 0.5 > place).map_or(0.0, |(_, value)| *value)
-        };
-        let (before, share) = (hour.floor(), hour.fract());
-        at(before) * (1.0 - share) + at((before + 1.0).rem_euclid(HOURS)) * share
+    /// The value of an hour, whatever the minute.
+    pub fn within(&self, hour: f64) -> f64 {
+        let hour = hour.rem_euclid(HOURS).floor();
+        let mut hours = (0_u8..).zip(self.0);
+        hours.find(|(number, _)| f64::from(*number) + 0.5 > hour).map_or(0.0, |(_, value)| value)
+    }
+
+    /// On a straight line from hour to hour, and from the last one to the first.
+    pub fn at(&self, hour: f64) -> f64 {
+        let share = hour - hour.floor();
+        self.within(hour) * (1.0 - share) + self.within(hour + 1.0) * share
     }
 
     /// Lowest and highest value.
     pub fn range(&self) -> (f64, f64) {
-        let fold = |pick: fn(f64, f64) -> f64, start| self.hours.iter().copied().fold(start, pick);
+        let fold = |pick: fn(f64, f64) -> f64, start| self.0.into_iter().fold(start, pick);
         (fold(f64::min, f64::INFINITY), fold(f64::max, f64::NEG_INFINITY))
     }
 }
@@ -105,40 +127,21 @@ impl DayClock {
     }
 }
 
-/// Plays the day to its end: writes the zone's intensity and sets the workload's demand four times a second. `watch` sees
-/// every step: hour, intensity, demand.
-pub async fn replay(
-    (day, zone, file): (&Day, &str, &GridFile),
-    (load, workload, world): (&DiurnalLoad, &str, &LoadWorld),
-    clock: DayClock,
-    mut watch: impl FnMut(f64, f64, f64),
-) -> io::Result<()> {
-    while !clock.is_over() {
-        let hour = clock.hour();
-        let (intensity, demand) = (day.intensity(hour), load.at(hour));
-        file.write([(zone, intensity, Timestamp::now() - Duration::from_secs(1))])?;
-        world.set(workload, demand);
-        watch(hour, intensity, demand);
-        tokio::time::sleep(STEP).await;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_usual_day_has_the_values_of_the_table_and_lines_between_them() {
-        let day = Day::usual("CA-ON", 1).unwrap();
+        let day = Hourly::usual_intensity("CA-ON", 1).unwrap();
         // The first row of the table.
-        assert!((day.intensity(0.0) - 140.2).abs() < 1e-9);
-        assert!((day.intensity(22.0) - 146.7).abs() < 1e-9);
-        assert!((day.intensity(22.5) - 146.6).abs() < 1e-9);
-        assert!((day.intensity(23.5) - f64::midpoint(146.5, 140.2)).abs() < 1e-9, "the last hour leads to the first");
+        for (hour, expected) in [(0.0, 140.2), (22.0, 146.7), (22.5, 146.6), (23.5, 143.35), (24.0, 140.2)] {
+            assert!((day.at(hour) - expected).abs() < 1e-9, "at {hour}: {}", day.at(hour));
+        }
+        assert!((day.within(22.9) - 146.7).abs() < 1e-9);
         assert_eq!(day.range(), (131.2, 146.7));
-        assert_eq!(Day::usual("nowhere", 1), None);
-        assert_eq!(Day::usual("CA-ON", 13), None);
+        assert_eq!(Hourly::usual_intensity("nowhere", 1), None);
+        assert_eq!(Hourly::usual_intensity("CA-ON", 13), None);
     }
 
     #[test]
@@ -147,6 +150,18 @@ mod tests {
         assert!((load.at(19.0) - 1_000.0).abs() < 1e-9);
         assert!((load.at(7.0) - 200.0).abs() < 1e-9);
         assert!((load.at(13.0) - 600.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn noise_stays_within_its_amplitude_on_both_sides_and_repeats_itself() {
+        let drawn = || {
+            let mut noise = Noise::new(7, 3.0);
+            std::iter::repeat_with(move || noise.draw()).take(1_000).collect::<Vec<_>>()
+        };
+        let numbers = drawn();
+        assert!(numbers.iter().all(|number| number.abs() <= 3.0));
+        assert!(numbers.iter().any(|number| *number > 2.5) && numbers.iter().any(|number| *number < -2.5));
+        assert_eq!(numbers, drawn());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::pki::{KeyPairFiles, install_crypto_provider};
 
 /// TLS with this certificate; who calls need not show one.
-pub(crate) fn acceptor(files: &KeyPairFiles) -> io::Result<TlsAcceptor> {
+pub fn acceptor(files: &KeyPairFiles) -> io::Result<TlsAcceptor> {
     install_crypto_provider();
     let chain = CertificateDer::pem_file_iter(&files.certificate).map_err(io::Error::other)?;
     let chain = chain.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
@@ -32,7 +32,7 @@ pub(crate) fn acceptor(files: &KeyPairFiles) -> io::Result<TlsAcceptor> {
 
 /// Answers every request with what `handle` makes of it, and of the address that it came to, until this future is dropped:
 /// then every connection ends. An error of `handle` ends the connection without an answer.
-pub(crate) async fn serve<H, F, B, E>(listener: TcpListener, tls: Option<TlsAcceptor>, handle: H)
+pub async fn serve<H, F, B, E>(listener: TcpListener, tls: Option<TlsAcceptor>, handle: H)
 where
     H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<B>, E>> + Send + 'static,

@@ -31,7 +31,7 @@ pub mod folder;
 pub mod grid_api;
 pub mod grid_file;
 pub mod hpa_recorder;
-mod http_server;
+pub mod http_server;
 pub mod load_world;
 pub mod local_cluster;
 pub mod metrics_client;

@@ -26,7 +26,7 @@ mod hardware;
 mod node;
 mod page;
 mod push;
-mod random;
+pub(crate) mod random;
 mod server;
 mod workload;
 

@@ -11,7 +11,7 @@ pub(super) fn bits(seed: u64, place: u64) -> u64 {
 }
 
 /// A number from 0 up to but not including 1.
-pub(super) fn uniform(seed: u64, place: u64) -> f64 {
+pub(crate) fn uniform(seed: u64, place: u64) -> f64 {
     let high = u32::try_from(bits(seed, place) >> 32).unwrap_or_default();
     f64::from(high) / (f64::from(u32::MAX) + 1.0)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kube_sci_e2e::control_plane::Options;
-use kube_sci_e2e::day::{Day, DayClock, DiurnalLoad};
+use kube_sci_e2e::day::{DayClock, DiurnalLoad, Hourly};
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ async fn replicas_follow_the_closed_form_over_a_day() -> Result<()> {
     let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
     let site = Site::install(&plane).await?;
     let stage = site.stage("day", 1).await?;
-    let day = Day::usual("US-MIDW-MISO", 7).context("a known zone")?;
+    let day = Hourly::usual_intensity("US-MIDW-MISO", 7).context("a known zone")?;
     let (lowest, highest) = day.range();
     let (curves, load) = (Curves { lowest, highest }, DiurnalLoad { lowest: 200.0, highest: 950.0, peak_hour: 15.0 });
     let mut greens = [
@@ -131,7 +131,7 @@ async fn replicas_follow_the_closed_form_over_a_day() -> Result<()> {
         Green::new("shadow-linear", Curve::Linear, "shadow"),
     ];
 
-    let (intensity, demand) = (day.intensity(0.0), load.at(0.0));
+    let (intensity, demand) = (day.at(0.0), load.at(0.0));
     site.set_intensity(&stage, intensity)?;
     for green in &greens {
         stage.workload(green.name, 1).await?;
@@ -160,7 +160,7 @@ async fn replicas_follow_the_closed_form_over_a_day() -> Result<()> {
     while !clock.is_over() {
         ticks.tick().await;
         let (hour, now) = (clock.hour(), Instant::now());
-        let (intensity, demand) = (day.intensity(hour), load.at(hour));
+        let (intensity, demand) = (day.at(hour), load.at(hour));
         site.set_intensity(&stage, intensity)?;
         bands.push(curves.factor(Curve::Steps, intensity));
         loads.push_back((now, demand));

@@ -1,10 +1,8 @@
 //! The day that passes: its clock, its requests, its grid.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, Instant},
-};
+use std::{sync::OnceLock, time::Duration};
 
+use kube_sci_e2e::day::{DayClock, Hourly};
 use sci_core::quantity::GramsPerKwh;
 
 pub const HOURS: usize = 24;
@@ -16,57 +14,54 @@ pub const HOUR: Duration = Duration::from_millis(2_500);
 pub const GRID: &str = "made up, as on a day in spring in a grid with much sun";
 
 /// Requests per second on the hour: quiet before dawn, busy at noon, busiest in the evening.
-const REQUESTS: [f64; HOURS] = [
+const REQUESTS: Hourly = Hourly::new([
     900.0, 760.0, 670.0, 620.0, 610.0, 660.0, 780.0, 950.0, 1_160.0, 1_400.0, 1_640.0, 1_840.0, 1_950.0, 1_920.0,
     1_800.0, 1_700.0, 1_690.0, 1_790.0, 1_960.0, 2_110.0, 2_150.0, 1_950.0, 1_570.0, 1_190.0,
-];
+]);
 
 /// gCO2e/kWh in each hour: little while the sun shines, gas in the evening. The mean is about that of a year in California.
-const INTENSITY: [f64; HOURS] = [
+const INTENSITY: Hourly = Hourly::new([
     285.0, 280.0, 276.0, 274.0, 280.0, 296.0, 312.0, 282.0, 205.0, 148.0, 118.0, 104.0, 98.0, 100.0, 108.0, 126.0,
     172.0, 262.0, 352.0, 398.0, 405.0, 384.0, 342.0, 306.0,
-];
+]);
 
 /// It is midnight until the day begins.
 #[derive(Debug, Default)]
 pub struct Clock {
-    begun: OnceLock<Instant>,
+    begun: OnceLock<DayClock>,
 }
 
 impl Clock {
     /// Lets the day begin; a second call changes nothing.
     pub fn begin(&self) {
-        self.begun.get_or_init(Instant::now);
+        self.begun.get_or_init(|| DayClock::start(3_600.0 / HOUR.as_secs_f64()));
     }
 
     /// Hours since midnight, which go on after the day.
     pub fn hour(&self) -> f64 {
-        let passed = self.begun.get().map_or(Duration::ZERO, Instant::elapsed);
-        passed.as_secs_f64() / HOUR.as_secs_f64()
+        self.begun.get().map_or(0.0, DayClock::hour)
     }
 }
 
 /// Requests per second, straight from hour to hour.
 pub fn requests(hour: f64) -> f64 {
-    let (from, to) = (at(&REQUESTS, hour), at(&REQUESTS, hour + 1.0));
-    from + (to - from) * (hour - hour.floor())
+    REQUESTS.at(hour)
 }
 
 /// The most requests per second of the day.
 pub fn most_requests() -> f64 {
-    REQUESTS.into_iter().fold(0.0, f64::max)
+    REQUESTS.range().1
 }
 
 /// What the grid emits.
 pub fn intensity(hour: f64) -> GramsPerKwh {
-    GramsPerKwh::clamped(at(&INTENSITY, hour))
+    GramsPerKwh::clamped(INTENSITY.within(hour))
 }
 
 /// The middle of the hour in which the grid emits most.
 pub fn dirtiest() -> f64 {
-    let hours = (0_u8..).zip(INTENSITY);
-    let dirtiest = hours.max_by(|(_, one), (_, other)| one.total_cmp(other));
-    dirtiest.map_or(0.0, |(hour, _)| f64::from(hour) + 0.5)
+    let middles = (0_u8..24).map(|hour| f64::from(hour) + 0.5);
+    middles.max_by(|one, other| INTENSITY.within(*one).total_cmp(&INTENSITY.within(*other))).unwrap_or_default()
 }
 
 /// As on a clock on the wall.
@@ -78,10 +73,6 @@ pub fn wall(hour: f64) -> String {
 /// The number of an hour of the day; later ones are counted on.
 pub fn number(hour: f64) -> usize {
     whole(hour)
-}
-
-fn at(table: &[f64; HOURS], hour: f64) -> f64 {
-    table.get(number(hour) % HOURS).copied().unwrap_or_default()
 }
 
 // Hours of a day, and minutes of it, fit.

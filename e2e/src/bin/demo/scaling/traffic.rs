@@ -8,16 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Response, header::CONTENT_TYPE};
+use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::Full;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use jiff::Timestamp;
+use kube_sci_e2e::http_server;
 use serde_json::json;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::day::{self, Clock};
 
@@ -32,7 +29,11 @@ impl Traffic {
     pub async fn start(clock: Arc<Clock>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
         let address = listener.local_addr().context("listen on loopback")?;
-        Ok(Self { address, server: tokio::spawn(serve(listener, clock)) })
+        let server = tokio::spawn(http_server::serve(listener, None, move |_local, _request: Request<Incoming>| {
+            let answer = reply(answer(clock.hour(), Timestamp::now()));
+            async { Ok::<_, Infallible>(answer) }
+        }));
+        Ok(Self { address, server })
     }
 
     pub fn url(&self) -> String {
@@ -44,23 +45,6 @@ impl Drop for Traffic {
     fn drop(&mut self) {
         self.server.abort();
     }
-}
-
-async fn serve(listener: TcpListener, clock: Arc<Clock>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _peer)) = listener.accept().await {
-        connections.spawn(talk(stream, Arc::clone(&clock)));
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-async fn talk(stream: TcpStream, clock: Arc<Clock>) {
-    let answered = service_fn(|_request| {
-        let body = answer(clock.hour(), Timestamp::now());
-        async { Ok::<_, Infallible>(reply(body)) }
-    });
-    // An error is a client that went away.
-    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answered).await);
 }
 
 fn reply(body: String) -> Response<Full<Bytes>> {
