@@ -1,5 +1,6 @@
 //! What the Green HPA promises, each promise on the real autoscaler with the metrics adapter as it is shipped.
 
+mod curves;
 mod day;
 mod direct;
 mod discovery;

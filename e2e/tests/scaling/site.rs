@@ -92,7 +92,12 @@ impl Site {
 
     /// What the adapter says at present of the policy of [`WORKLOAD`], such as `effective_factor`.
     pub async fn figure(&self, stage: &AdapterStage, name: &str) -> Result<Option<f64>> {
-        let labels = [("namespace", stage.name), ("policy", WORKLOAD)];
+        self.figure_of(stage, WORKLOAD, name).await
+    }
+
+    /// The same of another policy.
+    pub async fn figure_of(&self, stage: &AdapterStage, policy: &str, name: &str) -> Result<Option<f64>> {
+        let labels = [("namespace", stage.name), ("policy", policy)];
         Ok(self.adapter.metric(&format!("kube_sci_policy_{name}"), &labels).await?)
     }
 
