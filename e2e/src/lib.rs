@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+pub mod adapter_manifests;
 pub mod adapter_process;
 pub mod aggregation;
 pub mod balancer;

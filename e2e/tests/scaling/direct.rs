@@ -2,10 +2,9 @@
 
 use anyhow::{Context, Result};
 use http::StatusCode;
+use kube_sci_e2e::adapter_manifests::{ACCOUNT, NAMESPACE};
 use kube_sci_e2e::adapter_process::AdapterProcess;
 use kube_sci_e2e::control_plane::ControlPlane;
-
-use super::site::{ACCOUNT, NAMESPACE};
 
 /// Asks by the name in the certificate, trusting these authorities (PEM) alone; the answer's status. An error is a
 /// connection that was not made.

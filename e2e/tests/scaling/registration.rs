@@ -1,6 +1,7 @@
 //! The APIs of the adapter lead elsewhere at times, or are gone.
 
 use anyhow::{Result, ensure};
+use kube_sci_e2e::adapter_manifests;
 use kube_sci_e2e::aggregation::GroupVersion;
 use kube_sci_e2e::control_plane::{ControlPlane, Options};
 use kube_sci_e2e::ports::free_address;
@@ -9,7 +10,7 @@ use kube_sci_e2e::wait::eventually;
 
 use super::faults::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
 use super::fewest::Fewest;
-use super::site::{Site, register};
+use super::site::Site;
 use super::stage::{AdapterStage, SOON, WORKLOAD};
 
 /// `LOAD / GUARD`.
@@ -73,7 +74,7 @@ async fn gone(plane: &ControlPlane, site: &Site, stage: &AdapterStage, fewest: &
     ensure!(!listed.contains("metrics.k8s.io"), "{listed}");
     fewest.held(WORKLOAD, PLAIN)?;
 
-    register(plane, site.adapter.api_address().port()).await?;
+    adapter_manifests::apply(plane, adapter_manifests::ALL, Some(site.adapter.api_address().port())).await?;
     site.wait_available().await?;
     stage.wait_active(true).await?;
     // 0.4 x `FLOOR`.

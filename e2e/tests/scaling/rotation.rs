@@ -9,6 +9,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube_sci_e2e::adapter_manifests::NAMESPACE;
 use kube_sci_e2e::aggregation::GroupVersion;
 use kube_sci_e2e::control_plane::Options;
 use kube_sci_e2e::pki::Authority;
@@ -20,7 +21,7 @@ use super::direct;
 use super::faults::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
 use super::fewest::Fewest;
 use super::poller::Poller;
-use super::site::{Installation, NAMESPACE, Site};
+use super::site::{Installation, Site};
 use super::stage::WORKLOAD;
 
 const SECRET: &str = "kube-sci-metrics-adapter-ca";

@@ -1,29 +1,21 @@
 //! An installed adapter with the rights of its manifests, and a grid whose intensity a test sets.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
+use kube_sci_e2e::adapter_manifests::{self, ACCOUNT, NAMESPACE};
 use kube_sci_e2e::adapter_process::{self, API, AdapterProcess};
-use kube_sci_e2e::aggregation::{Aggregation, GroupVersion, lead_to_host};
+use kube_sci_e2e::aggregation::{Aggregation, GroupVersion};
 use kube_sci_e2e::control_plane::ControlPlane;
 use kube_sci_e2e::grid_file::GridFile;
 use kube_sci_e2e::own_program::ADDRESS;
 use kube_sci_e2e::wait::eventually;
-use serde_json::{Value, json};
 
 use super::stage::{AdapterStage, SOON, WORKLOAD};
-
-/// Namespace of the installation.
-pub const NAMESPACE: &str = "kube-sci";
-/// Of the account, the Service and the program.
-pub const ACCOUNT: &str = "kube-sci-metrics-adapter";
-const MANIFESTS: &str = "manifests/metrics-adapter";
-/// For policies that read pages of pods, which is not everybody's right.
-const LOAD_PODS: &str = "manifests/components/adapter-load-pods";
 
 /// What is installed before anything runs.
 pub struct Installation<'p> {
@@ -44,8 +36,8 @@ pub struct Site {
 impl<'p> Installation<'p> {
     /// Everything that is shipped but for the pods, and the APIs, which nobody serves yet.
     pub async fn begin(plane: &'p ControlPlane) -> Result<Self> {
-        apply(plane, MANIFESTS, None).await?;
-        apply(plane, LOAD_PODS, None).await?;
+        adapter_manifests::apply(plane, adapter_manifests::ALL, None).await?;
+        adapter_manifests::apply(plane, adapter_manifests::LOAD_PODS, None).await?;
         let grid = GridFile::create(plane.folder(), "grid", &[])?;
         Ok(Self { plane, grid, kubeconfig: plane.kubeconfig_of_account(NAMESPACE, ACCOUNT).await? })
     }
@@ -63,7 +55,7 @@ impl<'p> Installation<'p> {
 
     /// Leads the APIs to a port, and waits until the API server reaches them.
     pub async fn finish(self, mut adapter: AdapterProcess, port: u16) -> Result<Site> {
-        register(self.plane, port).await?;
+        adapter_manifests::apply(self.plane, adapter_manifests::ALL, Some(port)).await?;
         adapter.wait_ready().await?;
         let (aggregation, kubeconfig) =
             (Aggregation::new(self.plane.client()), self.plane.kubeconfig_path().to_owned());
@@ -133,32 +125,4 @@ impl Site {
 /// The version of its API that autoscalers ask.
 pub fn custom_metrics() -> GroupVersion {
     GroupVersion::new("custom.metrics.k8s.io", "v1beta2", 200)
-}
-
-/// The objects as they are shipped, with the APIs led to a port of this machine.
-pub async fn register(plane: &ControlPlane, port: u16) -> Result<()> {
-    apply(plane, MANIFESTS, Some(port)).await
-}
-
-/// A folder of manifests without its pods, whose place a process takes. Objects without a namespace to go to are the
-/// component's own.
-async fn apply(plane: &ControlPlane, folder: &str, port: Option<u16>) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the repository")?;
-    let kubectl = plane.kubectl();
-    let folder = root.join(folder);
-    let rendered = if folder.join("rbac.yaml").exists() {
-        std::fs::read_to_string(folder.join("rbac.yaml"))?
-    } else {
-        kubectl.run(&["kustomize".as_ref(), folder.as_os_str()]).await?
-    };
-    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&rendered)?;
-    let kind = |object: &Value| object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-    // Before the program listens nobody is sent to it.
-    objects.retain(|object| kind(object) != "Deployment" && (port.is_some() || kind(object) != "APIService"));
-    for object in &mut objects {
-        lead_to_host(object, ACCOUNT, port.unwrap_or_default());
-    }
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-    kubectl.run_with_input(&["apply", "--server-side", "--force-conflicts", "--filename=-"], list.to_string()).await?;
-    Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, api::ListParams};
 use kube_sci_e2e::{
+    adapter_manifests,
     adapter_process::{self, AdapterProcess},
     aggregation::{Aggregation, GroupVersion, HostService},
     control_plane::{ControlPlane, Options},
@@ -24,9 +25,6 @@ use super::{
 };
 use crate::progress::Progress;
 
-/// Where the adapter stands in the cluster, as its manifests say.
-const SERVICE: (&str, &str) = ("kube-sci", "kube-sci-metrics-adapter");
-const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/crds");
 /// What is being done when it fails.
 const INTENSITY: &str = "write the intensity of the hour";
 const SETTLED_WITHIN: Duration = Duration::from_mins(1);
@@ -58,7 +56,7 @@ impl Stage {
         let clock = Arc::new(Clock::default());
         let traffic = Traffic::start(Arc::clone(&clock)).await?;
         let grid = GridFile::create(plane.folder(), "intensity", &[at(0.0)]).context(INTENSITY)?;
-        add_kinds(plane).await?;
+        install(plane).await?;
         // It looks for new kinds every half minute only.
         plane.restart_controller_manager().await?;
         let plane = &*plane;
@@ -125,11 +123,11 @@ pub fn explanation_path() -> String {
     format!("/explain/namespaces/{}/greenscalingpolicies/{}", shop::NAMESPACE, shop::POLICY)
 }
 
-async fn add_kinds(plane: &ControlPlane) -> anyhow::Result<()> {
-    let kubectl = plane.kubectl();
-    kubectl.run(&["apply", "--server-side", "--kustomize", KINDS]).await.context("add the kinds of kube-sci")?;
+/// What is shipped but for the pods: kinds, account, rights, Service.
+async fn install(plane: &ControlPlane) -> anyhow::Result<()> {
+    adapter_manifests::apply(plane, adapter_manifests::ALL, None).await.context("install the metrics adapter")?;
     let kind = ["wait", "--for=condition=Established", "--timeout=60s", "crd/greenscalingpolicies.kube-sci.dev"];
-    kubectl.run(&kind).await.map(drop).context("wait for the kind of policies")
+    plane.kubectl().run(&kind).await.map(drop).context("wait for the kind of policies")
 }
 
 /// The machines, and both deployments as midnight needs them.
@@ -150,15 +148,15 @@ async fn start_adapter(
     traffic: &Traffic,
     grid: &GridFile,
 ) -> anyhow::Result<(AdapterProcess, reqwest::Client)> {
-    let (namespace, name) = SERVICE;
+    let (namespace, name) = (adapter_manifests::NAMESPACE, adapter_manifests::ACCOUNT);
     let (authority, folder) = (plane.authority(), plane.folder());
     let server = format!("{name}.{namespace}.svc");
     let serving = authority.issue(folder, "metrics-adapter", &Subject::server(&server, &[&server]))?;
     let viewer = authority.issue(folder, "viewer", &Subject::client("viewer", Some("system:masters")))?;
     let caller = authority.https_client(Some(&viewer))?;
-    plane.world().create_namespace(namespace, &[]).await?;
 
     let options = adapter_process::options(adapter_process::shipped_binary()?, plane);
+    let options = options.kubeconfig(plane.kubeconfig_of_account(namespace, name).await?);
     let certificate = format!(
         "  certificate: {{files: {{certFile: {}, keyFile: {}}}}}",
         serving.certificate.display(),
@@ -170,7 +168,6 @@ async fn start_adapter(
 
     let aggregation = Aggregation::new(plane.client());
     let service = HostService::new(namespace, name, adapter.api_address());
-    aggregation.serve(&service).await?;
     for version in GroupVersion::of_metrics() {
         aggregation.register(&version, &service, Some(&authority.pem())).await?;
     }
