@@ -53,10 +53,10 @@ async fn kubectl_is_quiet_shows_values_and_deletes_a_namespace_beside_another() 
     let left = kubectl.run(&["get", "namespaces", "--output=name"]).await?;
     assert!(!left.contains("namespace/discovery"), "{left}");
     site.wait_figure(&stage, "effective_factor", None).await?;
-    doomed.held(WORKLOAD, FLOOR)?;
+    doomed.held(WORKLOAD, FLOOR).await?;
     beside.wait_replicas(FLOOR).await?;
-    stays.held(WORKLOAD, FLOOR)?;
+    stays.held(WORKLOAD, FLOOR).await?;
     site.set_intensity(&beside, 100.0)?;
     beside.wait_replicas(10).await?;
-    stays.held(WORKLOAD, FLOOR)
+    stays.held(WORKLOAD, FLOOR).await
 }

@@ -70,7 +70,7 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
     stage.wait_replicas_of("other-curve", 9).await?;
     // The autoscaler has looked at all of this by now, at least once after the policy's new curve.
     for workload in &all {
-        fewest.held(workload, THROTTLED)?;
+        fewest.held(workload, THROTTLED).await?;
     }
 
     for (workload, ..) in LOAD_FAULTS {
@@ -81,7 +81,7 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
         stage.wait_replicas_of(workload, PLAIN).await?;
     }
     for workload in &all {
-        fewest.held(workload, THROTTLED)?;
+        fewest.held(workload, THROTTLED).await?;
     }
     Ok(())
 }

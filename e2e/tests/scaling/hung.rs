@@ -62,7 +62,7 @@ async fn a_hung_replica_is_left_out_and_the_other_one_serves_and_leads() -> Resu
         })
         .await?;
         assert!(leads(replicas[other]).await?, "who was hung does not take the Lease back");
-        fewest.held(WORKLOAD, FLOOR)?;
+        fewest.held(WORKLOAD, FLOOR).await?;
         leader = other;
     }
     Ok(())

@@ -65,14 +65,14 @@ async fn a_guard_that_is_not_the_adapters_scales_up_while_the_adapter_is_dead() 
     site.adapter.kill()?;
     // The guard alone would have 5, but the other metric might want more.
     stage.wait_active(false).await?;
-    fewest.held(WORKLOAD, 6)?;
+    fewest.held(WORKLOAD, 6).await?;
     stage.load.set(WORKLOAD, 2_000.0);
     cpu.set(2_000);
     // 2,000 / 200.
     stage.wait_replicas(10).await?;
     cpu.set(400);
     stage.wait_active(false).await?;
-    fewest.held(WORKLOAD, 6)?;
+    fewest.held(WORKLOAD, 6).await?;
     assert_eq!(stage.replicas().await?, 10, "nothing is scaled down because of missing data");
 
     site.adapter.restart().await?;

@@ -54,14 +54,14 @@ async fn flaps(site: &Site, stage: &AdapterStage, fewest: &Fewest) -> Result<()>
         site.wait_available().await?;
     }
     stage.wait_replicas(FLOOR).await?;
-    fewest.held(WORKLOAD, FLOOR)
+    fewest.held(WORKLOAD, FLOOR).await
 }
 
 /// Somebody deletes them, and only later they are installed again.
 async fn gone(plane: &ControlPlane, site: &Site, stage: &AdapterStage, fewest: &Fewest) -> Result<()> {
     site.set_intensity(stage, 100.0)?;
     stage.wait_replicas(PLAIN).await?;
-    fewest.held(WORKLOAD, FLOOR)?;
+    fewest.held(WORKLOAD, FLOOR).await?;
     for version in GroupVersion::of_metrics() {
         site.aggregation.unregister(&version).await?;
     }
@@ -72,14 +72,14 @@ async fn gone(plane: &ControlPlane, site: &Site, stage: &AdapterStage, fewest: &
     wait_rounds(plane, stage).await?;
     let listed = plane.kubectl().run(&["get", "apiservices", "--output=name"]).await?;
     ensure!(!listed.contains("metrics.k8s.io"), "{listed}");
-    fewest.held(WORKLOAD, PLAIN)?;
+    fewest.held(WORKLOAD, PLAIN).await?;
 
     adapter_manifests::apply(plane, adapter_manifests::ALL, Some(site.adapter.api_address().port())).await?;
     site.wait_available().await?;
     stage.wait_active(true).await?;
     // 0.4 x `FLOOR`.
     stage.wait_replicas(2).await?;
-    fewest.held(WORKLOAD, 2)
+    fewest.held(WORKLOAD, 2).await
 }
 
 /// Waits until the autoscaler has looked so often in vain.

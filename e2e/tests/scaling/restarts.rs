@@ -46,13 +46,13 @@ async fn adapter(plane: &ControlPlane, site: &mut Site, stage: &AdapterStage, fe
     stage.wait_active(false).await?;
     ensure!(!poller.failures().is_empty(), "nobody has missed it");
     // 5 by the load, 3 with carbon, were they known.
-    fewest.held(WORKLOAD, PLAIN)?;
+    fewest.held(WORKLOAD, PLAIN).await?;
     stage.load.set(WORKLOAD, LOAD);
     site.adapter.restart().await?;
     site.wait_available().await?;
     poller.wait_answers(CLIENTS).await?;
     stage.wait_replicas(THROTTLED).await?;
-    fewest.held(WORKLOAD, THROTTLED)
+    fewest.held(WORKLOAD, THROTTLED).await
 }
 
 /// It starts again while the grid turns dirty. What the adapter watches and whom it asks about callers is all behind it.
@@ -75,7 +75,7 @@ async fn api_server(plane: &mut ControlPlane, site: &Site, stage: &AdapterStage,
     stage.policy_of(plane, WORKLOAD, policy(0.9, GUARD)).await?;
     site.set_intensity(stage, 400.0)?;
     stage.wait_replicas(9).await?;
-    fewest.held(WORKLOAD, FLOOR)
+    fewest.held(WORKLOAD, FLOOR).await
 }
 
 /// It forgets what it recommended before, and starts again while the grid turns dirty.
@@ -89,11 +89,11 @@ async fn controller_manager(
     plane.controller_manager().stop().await?;
     site.set_intensity(stage, 900.0)?;
     site.wait_figure(stage, "effective_factor", 0.5).await?;
-    fewest.held(WORKLOAD, 9)?;
+    fewest.held(WORKLOAD, 9).await?;
     plane.restart_controller_manager().await?;
     ensure!(plane.controller_manager().id() != before, "it still runs");
     stage.wait_replicas(FLOOR).await?;
     site.set_intensity(stage, 100.0)?;
     stage.wait_replicas(PLAIN).await?;
-    fewest.held(WORKLOAD, FLOOR)
+    fewest.held(WORKLOAD, FLOOR).await
 }

@@ -83,7 +83,7 @@ async fn the_authority_rotates_behind_the_aggregator_without_one_failed_request(
     site.set_intensity(&stage, 100.0)?;
     stage.wait_replicas(PLAIN).await?;
     assert_eq!(poller.failures(), Vec::<String>::new(), "of {} requests", poller.answered());
-    fewest.held(WORKLOAD, THROTTLED)
+    fewest.held(WORKLOAD, THROTTLED).await
 }
 
 /// Whether the adapter serves a certificate of this authority; it answers who trusts it.
