@@ -257,9 +257,9 @@ async fn pages_of_pods_become_a_rate() {
     let load = json!({ "pods": { "port": port, "metric": "requests_total", "matchLabels": { "code": "200" } } });
     let mut asked = Asked::new(&api, &[], load);
     assert_eq!(asked.fault().await, LoadFault::FirstReading);
-    // 500 in about a second, on a machine that may be busy.
+    // 500 in half a second or more, on a machine that may be busy.
     let rate = asked.value().await;
-    assert!(rate > 5.0 && rate < 1_000.0, "{rate}");
+    assert!(rate > 5.0 && rate < 1_050.0, "{rate}");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ const LOAD_FAULTS: [(&str, LoadFault, (&str, &str), &str); 6] = [
     ("huge", LoadFault::Value(1e18), ("LoadAvailable", "NotALoad"), "the load must be below 9e15"),
     // Of six pods: a number like others, but more replicas than the autoscaler counts, by T as by S. It would take them for
     // less than nothing and go down to its minimum.
-    ("overflowing", LoadFault::Value(2e11), ("Ready", "NoLoad"), "would take more than 2147483647 replicas"),
+    ("overflowing", LoadFault::Value(2e11), ("LoadAvailable", "NotALoad"), "would take more than 2147483647 replicas"),
 ];
 const POLICY_FAULTS: [&str; 3] = ["invalid", "other-curve", "deleted"];
 

@@ -148,7 +148,9 @@ impl Poll {
             if self.sender.send(report).await.is_err() {
                 return;
             }
-            due = self.born + turn.after(self.born.elapsed());
+            // A rate over less time than half a period would be noise.
+            let rested = started.saturating_duration_since(self.born) + turn.period / 2;
+            due = self.born + turn.after(rested.max(self.born.elapsed()));
         }
     }
 }

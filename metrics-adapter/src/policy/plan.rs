@@ -11,8 +11,8 @@ use sci_core::{
     intensity::{Quality, Zone, ZoneError},
     quantity::{GramsPerKwh, QuantityError, Share},
     scaling::{
-        CarbonTrust, Criticality, Curve, CurveError, Damping, GreenFactor, LoadPerReplica, MaxStep, Mode, Policy,
-        ScalingError, Step, Thresholds, Tolerance, Window, Windows,
+        CarbonTrust, Criticality, Curve, CurveError, Damping, GreenFactor, Load, LoadError, LoadPerReplica, LoadSample,
+        MaxStep, Mode, Policy, ScalingError, Step, Thresholds, Tolerance, Window, Windows,
         batch::{Backlog, WithoutForecast},
     },
 };
@@ -151,6 +151,18 @@ impl Plan {
             None => Work::Service(service(spec, tolerance)?),
         };
         Ok(Self { work, load, zone })
+    }
+
+    /// The load, where it is fresh and an autoscaler can count the replicas that it takes.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what is wrong with it.
+    pub fn checked(&self, sample: &LoadSample, now: Timestamp) -> Result<Load, LoadError> {
+        let load = sample.load(now, self.load.stale_after)?;
+        match &self.work {
+            Work::Service(policy) => policy.thresholds.countable(load),
+            Work::Batch(_) => Ok(load),
+        }
     }
 
     /// Whether the factor is applied.

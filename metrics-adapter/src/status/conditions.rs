@@ -107,7 +107,7 @@ fn load(state: &PolicyState, now: Timestamp) -> Verdict {
             None => Verdict::unknown(condition::LOAD_AVAILABLE, "Pending"),
         };
     };
-    match (reading.sample.load(now, plan.load.stale_after), &state.load.problem) {
+    match (plan.checked(&reading.sample, now), &state.load.problem) {
         (Ok(_), None) => of(true, "Fresh"),
         (Ok(_), Some(_)) => of(true, "LastValueHeld"),
         (Err(LoadError::Stale { .. }), Some(problem)) => of(false, problem_reason(problem.kind)),

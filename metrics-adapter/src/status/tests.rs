@@ -85,6 +85,7 @@ fn every_fault_has_a_condition() {
     check(condition::LOAD_AVAILABLE, "False SeveralResults", &|stage| stage.pass(Duration::from_mins(5)));
     check(condition::READY, "False NoLoad", &|_| ());
     check(condition::THROTTLING, "Unknown NoLoad", &|_| ());
+    check(condition::LOAD_AVAILABLE, "False NotALoad", &|stage| stage.load(3e11));
     check(condition::LOAD_AVAILABLE, "True Fresh", &|stage| stage.load(1.0));
     check(condition::CARBON_FRESH, "False Missing", &|stage| stage.intensities(&[]));
     check(condition::THROTTLING, "False CarbonUnknown", &|_| ());

@@ -264,7 +264,7 @@ impl PolicyState {
         let plan =
             self.plan.as_ref().map_err(|problem| format!("the policy cannot work as it is written: {problem}"))?;
         let Some(reading) = &self.load.reading else { return Err(self.load_problem(LoadError::Missing)) };
-        let checked = reading.sample.load(now, plan.load.stale_after);
+        let checked = plan.checked(&reading.sample, now);
         checked.map(|_| reading).map_err(|error| self.load_problem(error))
     }
 

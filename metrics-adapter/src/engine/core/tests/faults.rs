@@ -51,6 +51,21 @@ fn a_load_that_was_never_read_is_no_zero() {
 }
 
 #[test]
+fn a_load_of_more_replicas_than_autoscalers_count_is_served_by_neither_metric() {
+    let mut stage = Stage::ready(100.0);
+    stage.policy(json!({}));
+    stage.load(3e11);
+    let state = stage.state();
+    for served in [state.adjusted_load(stage.now), state.plain_load(stage.now)] {
+        let cause = served.unwrap_err();
+        assert!(cause.contains("more than 2147483647 replicas"), "{cause}");
+    }
+    stage.load(1_000.0);
+    let state = stage.state();
+    assert!(state.adjusted_load(stage.now).is_ok() && state.plain_load(stage.now).is_ok());
+}
+
+#[test]
 fn a_load_of_zero_is_a_zero() {
     let mut stage = Stage::ready(100.0);
     stage.policy(json!({}));
