@@ -133,7 +133,7 @@ impl Server {
     /// Waits until it only does what it always does: a new one of ours first writes the status of every policy.
     ///
     /// # Errors
-    /// Where it goes on for longer than [`SETTLED_WITHIN`].
+    /// Where that takes longer than three minutes.
     pub async fn wait_settled(&self) -> anyhow::Result<()> {
         let Running::Ours(process) = &self.running else { return Ok(()) };
         let settled = async {

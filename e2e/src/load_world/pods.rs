@@ -1,6 +1,6 @@
 //! Pods that run, by their addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -57,6 +57,11 @@ impl Pods {
         self.0.remove(&address);
     }
 
+    /// Pods that a new list does not have ended while nobody watched.
+    pub(super) fn retain(&mut self, listed: &BTreeSet<IpAddr>) {
+        self.0.retain(|address, _| listed.contains(address));
+    }
+
     fn running(&self, app: &str) -> f64 {
         let running = self.0.values().filter(|share| share.app == app).count();
         f64::from(u32::try_from(running).unwrap_or(u32::MAX))
@@ -67,16 +72,23 @@ impl Pods {
 pub(super) async fn watch(client: Client, state: Arc<State>) {
     let pods: Api<Pod> = Api::namespaced(client, &state.namespace);
     let mut events = pin!(watcher(pods, watcher::Config::default()).default_backoff());
+    let mut listed = BTreeSet::new();
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Apply(pod) | Event::InitApply(pod)) => changed(&state, &pod),
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(pod)) => {
+                listed.extend(address(&pod));
+                changed(&state, &pod);
+            }
+            Ok(Event::InitDone) => relisted(&state, &listed),
+            Ok(Event::Apply(pod)) => changed(&state, &pod),
             Ok(Event::Delete(pod)) => {
                 if let Some(address) = address(&pod) {
                     leave(&state, &pod, address);
                 }
             }
             // After an error it watches again.
-            Ok(Event::Init | Event::InitDone) | Err(_) => {}
+            Err(_) => {}
         }
     }
 }
@@ -98,10 +110,35 @@ fn leave(state: &State, pod: &Pod, address: IpAddr) {
     state.pods().remove(address);
 }
 
+fn relisted(state: &State, listed: &BTreeSet<IpAddr>) {
+    let apps: BTreeSet<String> = state.pods().0.values().map(|share| share.app.clone()).collect();
+    for app in apps {
+        state.with(&app, |_as_it_is| ());
+    }
+    state.pods().retain(listed);
+}
+
 fn app(pod: &Pod) -> &str {
     pod.metadata.labels.as_ref().and_then(|labels| labels.get(APP)).map(String::as_str).unwrap_or_default()
 }
 
 fn address(pod: &Pod) -> Option<IpAddr> {
     pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_that_ended_while_nobody_watched_gets_no_share() {
+        let [stays, ended] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
+        let mut pods = Pods::default();
+        pods.insert(stays, "web");
+        pods.insert(ended, "web");
+        assert_eq!(pods.share(stays, 100.0), Some((50.0, 0.0)));
+        pods.retain(&BTreeSet::from([stays]));
+        assert_eq!(pods.share(stays, 100.0), Some((100.0, 0.0)));
+        assert_eq!(pods.share(ended, 100.0), None);
+    }
 }
