@@ -194,7 +194,8 @@ fn check(tree: &Value, catalog: &BTreeMap<String, BTreeSet<String>>) -> Result<B
         }
         _ => {}
     }
-    let mut labels: BTreeSet<&str> = BTreeSet::from(["__name__"]);
+    // Prometheus itself adds the job to whatever it scrapes.
+    let mut labels: BTreeSet<&str> = BTreeSet::from(["__name__", "job"]);
     for name in &names {
         let known = catalog.get(name).ok_or_else(|| format!("no metric is called {name}"))?;
         labels.extend(known.iter().map(String::as_str));
