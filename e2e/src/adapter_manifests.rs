@@ -1,51 +1,49 @@
 //! The metrics adapter's manifests as they are shipped, for a process of this machine in place of its pods.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use reqwest::StatusCode;
+use serde_json::Value;
 
 use crate::aggregation::lead_to_host;
-use crate::control_plane::{ControlPlane, ControlPlaneError};
+use crate::control_plane::ControlPlane;
+use crate::manifests::{Installation, ManifestError, list_of};
 
 /// Namespace of the installation.
 pub const NAMESPACE: &str = "kube-sci";
 /// Of the account, the Service and the program.
 pub const ACCOUNT: &str = "kube-sci-metrics-adapter";
 /// Everything but what is optional.
-pub const ALL: &str = "manifests/metrics-adapter";
+pub const FOLDER: &str = "manifests/metrics-adapter";
 /// For policies that read pages of pods, which is not everybody's right.
-pub const LOAD_PODS: &str = "manifests/components/adapter-load-pods";
+pub const LOAD_PODS: &str = "adapter-load-pods";
 
-/// Manifests could not be applied.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ManifestError {
-    #[error("read {path}")]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("parse what {path} renders to")]
-    Parse { path: PathBuf, source: Box<serde_saphyr::Error> },
-    #[error(transparent)]
-    Kubectl(#[from] ControlPlaneError),
+/// A selection's objects, with the APIs led to a port of this machine.
+pub async fn led(plane: &ControlPlane, selection: &Installation, port: u16) -> Result<Vec<Value>, ManifestError> {
+    let mut objects = selection.objects(&plane.kubectl()).await?;
+    for object in &mut objects {
+        lead_to_host(object, ACCOUNT, port);
+    }
+    Ok(objects)
 }
 
-/// Applies a folder of manifests. APIs are led to a port of this machine; without one they are left out: before the
-/// program listens nobody is sent to it. Of a component its own objects are applied.
-pub async fn apply(plane: &ControlPlane, folder: &str, port: Option<u16>) -> Result<(), ManifestError> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
-    let (kubectl, own) = (plane.kubectl(), path.join("rbac.yaml"));
-    let rendered = if own.exists() {
-        std::fs::read_to_string(&own).map_err(|source| ManifestError::Read { path: own, source })?
-    } else {
-        kubectl.run(&["kustomize".as_ref(), path.as_os_str()]).await?
-    };
-    let parsed = serde_saphyr::from_multiple(&rendered);
-    let mut objects: Vec<Value> = parsed.map_err(|source| ManifestError::Parse { path, source: Box::new(source) })?;
+/// Applies a selection without its pods, and without a port also without its APIs: before the program listens nobody is
+/// sent to it.
+pub async fn install(plane: &ControlPlane, selection: &Installation, port: Option<u16>) -> Result<(), ManifestError> {
+    let mut objects = led(plane, selection, port.unwrap_or_default()).await?;
     let kind = |object: &Value| object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
     objects.retain(|object| kind(object) != "Deployment" && (port.is_some() || kind(object) != "APIService"));
-    for object in &mut objects {
-        lead_to_host(object, ACCOUNT, port.unwrap_or_default());
-    }
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-    kubectl.run_with_input(&["apply", "--server-side", "--force-conflicts", "--filename=-"], list.to_string()).await?;
+    let arguments = ["apply", "--server-side", "--force-conflicts", "--filename=-"];
+    plane.kubectl().run_with_input(&arguments, list_of(&objects)).await?;
     Ok(())
+}
+
+/// Asks the adapter itself, past the API server, by the name in its certificate, trusting these authorities (PEM) alone.
+/// An error is a connection that was not made.
+pub async fn ask(api: SocketAddr, authorities: &str, token: &str, path: &str) -> Result<StatusCode, reqwest::Error> {
+    let host = format!("{ACCOUNT}.{NAMESPACE}.svc");
+    let trusted = reqwest::Certificate::from_pem_bundle(authorities.as_bytes())?;
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only(trusted).resolve(&host, api).build()?;
+    let url = format!("https://{host}:{}{path}", api.port());
+    Ok(client.get(url).bearer_auth(token).send().await?.status())
 }

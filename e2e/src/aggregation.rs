@@ -168,6 +168,14 @@ impl Aggregation {
         self.wait_for(version, "True", "").await.map(drop)
     }
 
+    /// The same for all APIs that an autoscaler asks.
+    pub async fn wait_metrics_available(&self) -> Result<(), AggregationError> {
+        for version in GroupVersion::of_metrics() {
+            self.wait_available(&version).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until the API server has found the API not available for this reason, such as `FailedDiscoveryCheck`.
     pub async fn wait_unavailable(&self, version: &GroupVersion, reason: &str) -> Result<String, AggregationError> {
         self.wait_for(version, "False", reason).await

@@ -212,10 +212,16 @@ impl ControlPlane {
     /// Makes a kubeconfig with a token of a service account, which must be there: the identity that a pod of it has, and no
     /// right more.
     pub async fn kubeconfig_of_account(&self, namespace: &str, account: &str) -> Result<PathBuf, ControlPlaneError> {
-        let token = self.kubectl().run(&["create", "token", account, "--namespace", namespace]).await?;
+        let token = self.token_of_account(namespace, account).await?;
         let path = self.folder().join(format!("{namespace}-{account}.kubeconfig"));
-        write_token_kubeconfig(&path, &self.server, &self.authority_file, token.trim())?;
+        write_token_kubeconfig(&path, &self.server, &self.authority_file, &token)?;
         Ok(path)
+    }
+
+    /// A new token of a service account, which must be there.
+    pub async fn token_of_account(&self, namespace: &str, account: &str) -> Result<String, ControlPlaneError> {
+        let token = self.kubectl().run(&["create", "token", account, "--namespace", namespace]).await?;
+        Ok(token.trim().to_owned())
     }
 
     /// A client from [`Self::kubeconfig_for`].

@@ -35,6 +35,7 @@ pub mod hpa_recorder;
 pub mod http_server;
 pub mod load_world;
 pub mod local_cluster;
+pub mod manifests;
 pub mod metrics_client;
 pub mod metrics_text;
 pub mod misbehaving;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use kube_sci_e2e::aggregation::{Aggregation, GroupVersion};
+use kube_sci_e2e::aggregation::Aggregation;
 use kube_sci_e2e::control_plane::Options;
 use kube_sci_e2e::load_world::{LoadFault, LoadWorld, POD_RANGE};
 use kube_sci_e2e::metrics_client::{ClientAnswer, MetricsClient};
@@ -51,9 +51,7 @@ async fn every_client_reads_an_aggregated_api_before_and_after_the_api_server_st
 
     plane.restart_apiserver().await?;
     let aggregation = Aggregation::new(plane.client());
-    for version in GroupVersion::of_metrics() {
-        aggregation.wait_available(&version).await?;
-    }
+    aggregation.wait_metrics_available().await?;
     let again = MetricsClient::Go.ask(plane.kubeconfig_path(), &asked).await?;
     assert!(matches!(again, ClientAnswer::Samples(_)), "{again:?}");
     Ok(())

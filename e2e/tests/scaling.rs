@@ -2,7 +2,6 @@
 
 mod curves;
 mod day;
-mod direct;
 mod discovery;
 mod faults;
 mod fewest;
@@ -16,3 +15,4 @@ mod rotation;
 mod site;
 mod stage;
 mod usage;
+mod usual;

@@ -109,8 +109,7 @@ async fn autoscaler_token(plane: &ControlPlane) -> anyhow::Result<String> {
     let (namespace, name) = AUTOSCALER;
     let accounts: Api<ServiceAccount> = Api::namespaced(plane.client(), namespace);
     eventually(WITHIN, format!("account {name}"), async || accounts.get(name).await).await?;
-    let token = plane.kubectl().run(&["create", "token", name, "--namespace", namespace]).await?;
-    Ok(token.trim().to_owned())
+    Ok(plane.token_of_account(namespace, name).await?)
 }
 
 async fn fill<K>(plane: &ControlPlane, object: fn(Workload) -> Value) -> anyhow::Result<()>

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
+use kube_sci_e2e::adapter_manifests::FOLDER;
 use kube_sci_e2e::control_plane::{ControlPlane, ControlPlaneError, Kubectl};
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use super::admission::{MONITORING, create_namespaces, dry_run, names_its_namespace_and_pins_its_images};
 use super::{Installation, NAMESPACE, items, list_of, read_yaml, text};
 
-pub(super) const FOLDER: &str = "manifests/metrics-adapter";
 const DEADLINE: Duration = Duration::from_mins(1);
 /// Custom resources of cert-manager, which a cluster may lack.
 const CERT_MANAGER: &str = "cert-manager.io/v1";

@@ -9,13 +9,14 @@ mod people;
 use std::time::Duration;
 
 use anyhow::Result;
+use kube_sci_e2e::adapter_manifests::FOLDER;
+use kube_sci_e2e::aggregation::Aggregation;
 use kube_sci_e2e::control_plane::{ControlPlane, Kubectl};
 use kube_sci_e2e::wait::eventually;
 use kube_sci_e2e::world::{deployment, node, pod};
 use serde_json::{Value, json};
 
-use self::installed::{Audited, Installed, wait_available};
-use super::adapter_admission::FOLDER;
+use self::installed::{Audited, Installed};
 use super::{Installation, adapter_samples, list_of};
 
 const SHOP: &str = "shop";
@@ -64,7 +65,7 @@ async fn the_adapter_serves_the_real_autoscaler_with_exactly_its_rights() -> Res
     let audited = Audited::start().await?;
     let (plane, kubectl) = (&audited.plane, audited.plane.kubectl());
     let installed = Installed::new(plane, &default_selection()).await?;
-    wait_available(plane).await?;
+    Aggregation::new(plane.client()).wait_metrics_available().await?;
     workload(plane).await?;
     first_policy(&kubectl).await?;
     let budget = json!({
@@ -95,8 +96,8 @@ async fn the_adapter_serves_the_real_autoscaler_with_exactly_its_rights() -> Res
     .await?;
 
     // Somebody with a token is looked up, and told that they may not.
-    let stranger = kubectl.run(&["create", "token", "default", "--namespace", SHOP]).await?;
-    assert_eq!(installed.answers(plane, stranger.trim(), "/explain").await?, 403);
+    let stranger = plane.token_of_account(SHOP, "default").await?;
+    assert_eq!(installed.answers(plane, &stranger, "/explain").await?, 403);
 
     let granted = installed.granted();
     eventually(DEADLINE, "every right used, and no more", async || {

@@ -86,8 +86,8 @@ async fn may(client: &Client, account: &str, verb: &str, what: &str) -> Result<b
 
 /// What a service account may do that nobody has granted anything.
 async fn rules_of_every_account(plane: &ControlPlane) -> Result<BTreeSet<String>> {
-    let token = plane.kubectl().run(&["create", "token", "default"]).await?;
-    own_rules(&kubeconfig_with(plane, "default", token.trim())?).await
+    let token = plane.token_of_account("default", "default").await?;
+    own_rules(&kubeconfig_with(plane, "default", &token)?).await
 }
 
 /// What an identity may do according to itself.
@@ -121,9 +121,8 @@ async fn both_programs_work_with_exactly_the_rights_of_the_base() -> Result<()> 
 
     let shipped = Shipped::new("manifests/base/extender.yaml", &kubeconfig);
     let (extender, probes) = shipped_extender(&plane, &shipped).await?;
-    let arguments = ["create", "token", SCHEDULER, "--namespace", NAMESPACE];
-    let token = plane.kubectl().run(&arguments).await?;
-    let scheduler_kubeconfig = kubeconfig_with(&plane, SCHEDULER, token.trim())?;
+    let token = plane.token_of_account(NAMESPACE, SCHEDULER).await?;
+    let scheduler_kubeconfig = kubeconfig_with(&plane, SCHEDULER, &token)?;
     let config = read_yaml("manifests/base/scheduler-config.yaml")?;
     let place = json!({ "urlPrefix": extender.url_prefix() });
     let mut scheduler = shipped_scheduler(&plane, config, &place, &scheduler_kubeconfig).await?;

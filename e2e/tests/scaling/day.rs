@@ -17,9 +17,8 @@ use super::curves::{Curve, Curves};
 use super::site::Site;
 use super::stage::{AdapterStage, SOON, WORKLOAD, of_policy};
 use super::usage::Usage;
+use super::usual::{GUARD, TARGET};
 
-const TARGET: u32 = 100;
-const GUARD: u32 = 200;
 /// 24 hours in 144 seconds.
 const SPEED: f64 = 600.0;
 const STEP: Duration = Duration::from_millis(250);

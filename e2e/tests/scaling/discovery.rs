@@ -4,27 +4,16 @@ use anyhow::Result;
 use kube_sci_e2e::control_plane::Options;
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
-use serde_json::json;
 
-use super::fewest::Fewest;
 use super::site::Site;
 use super::stage::{SOON, WORKLOAD};
-
-const TARGET: u32 = 100;
-const GUARD: u32 = 200;
-/// 1,000 / `GUARD`.
-const FLOOR: i32 = 5;
+use super::usual::{FLOOR, PLAIN, THROTTLED, begin};
 
 #[tokio::test]
 async fn kubectl_is_quiet_shows_values_and_deletes_a_namespace_beside_another() -> Result<()> {
     let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
     let site = Site::install(&plane).await?;
-    let stage = site.stage("discovery", 10).await?;
-    site.set_intensity(&stage, 100.0)?;
-    stage.load.set(WORKLOAD, 1_000.0);
-    let curve = json!({ "steps": [{ "atOrAbove": 300, "factor": 0.6 }, { "atOrAbove": 600, "factor": 0.2 }] });
-    stage.policy(&plane, curve.clone(), TARGET, GUARD).await?;
-    stage.autoscaler(&plane, TARGET, GUARD).await?;
+    let (stage, doomed) = begin(&plane, &site, "discovery", (100.0, PLAIN)).await?;
     let kubectl = plane.kubectl();
 
     // A group that cannot be discovered is an error of the whole command; metrics of objects are subresources, which it
@@ -38,14 +27,7 @@ async fn kubectl_is_quiet_shows_values_and_deletes_a_namespace_beside_another() 
     })
     .await?;
 
-    let beside = site.stage("beside", 10).await?;
-    site.set_intensity(&beside, 400.0)?;
-    beside.load.set(WORKLOAD, 1_000.0);
-    beside.policy(&plane, curve, TARGET, GUARD).await?;
-    beside.autoscaler(&plane, TARGET, GUARD).await?;
-    beside.wait_replicas(6).await?;
-
-    let (doomed, stays) = (Fewest::watch(&stage), Fewest::watch(&beside));
+    let (beside, stays) = begin(&plane, &site, "beside", (400.0, THROTTLED)).await?;
     // Both would throttle further than the guard lets them.
     site.set_intensity(&stage, 900.0)?;
     site.set_intensity(&beside, 900.0)?;
@@ -57,6 +39,6 @@ async fn kubectl_is_quiet_shows_values_and_deletes_a_namespace_beside_another() 
     beside.wait_replicas(FLOOR).await?;
     stays.held(WORKLOAD, FLOOR).await?;
     site.set_intensity(&beside, 100.0)?;
-    beside.wait_replicas(10).await?;
+    beside.wait_replicas(PLAIN).await?;
     stays.held(WORKLOAD, FLOOR).await
 }

@@ -5,20 +5,14 @@ use kube_sci_e2e::control_plane::{ControlPlane, Options};
 use kube_sci_e2e::load_world::LoadFault;
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fewest::Fewest;
 use super::site::Site;
 use super::stage::{AdapterStage, SOON};
+use super::usual::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
 
 const NAMESPACE: &str = "faults";
-pub const TARGET: u32 = 100;
-pub const GUARD: u32 = 200;
-pub const LOAD: f64 = 1_000.0;
-/// 0.6 x `LOAD / TARGET`.
-pub const THROTTLED: i32 = 6;
-/// `LOAD / TARGET`.
-pub const PLAIN: i32 = 10;
 
 /// The last load holds until then.
 const OLD: &str = "s old, more than 10 s are too old: ";
@@ -62,11 +56,13 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
     plane.kubectl().run(&["delete", "greenscalingpolicies/deleted", "--namespace", NAMESPACE]).await?;
 
     for (workload, fault, condition, why) in LOAD_FAULTS {
-        for text in [wait_false(&stage, &plane, workload, condition).await?, wait_not_found(&plane, workload).await?] {
+        for text in
+            [wait_false(&stage, &plane, workload, condition).await?, wait_not_found(&stage, &plane, workload).await?]
+        {
             assert!(text.contains(why), "{fault:?}: {text}");
         }
     }
-    wait_not_found(&plane, "deleted").await?;
+    wait_not_found(&stage, &plane, "deleted").await?;
     stage.wait_replicas_of("other-curve", 9).await?;
     // The autoscaler has looked at all of this by now, at least once after the policy's new curve.
     for workload in &all {
@@ -84,12 +80,6 @@ async fn nothing_is_scaled_down_by_faults_of_the_load_or_of_the_policy() -> Resu
         fewest.held(workload, THROTTLED).await?;
     }
     Ok(())
-}
-
-/// A policy that throttles from 300 gCO2e/kWh on, and from 600 further than the guard lets it.
-pub fn policy(factor: f64, guard: u32) -> Value {
-    let steps = json!([{ "atOrAbove": 300, "factor": factor }, { "atOrAbove": 600, "factor": 0.2 }]);
-    json!({ "curve": { "steps": steps }, "targetPerReplica": TARGET, "sloGuardPerReplica": guard })
 }
 
 /// Waits until a condition is false for this reason; its text.
@@ -112,10 +102,8 @@ pub async fn wait_false(
 }
 
 /// Waits until there is no adjusted load; what is said instead.
-async fn wait_not_found(plane: &ControlPlane, workload: &str) -> Result<String> {
-    let path = format!(
-        "/apis/custom.metrics.k8s.io/v1beta2/namespaces/{NAMESPACE}/greenscalingpolicies.kube-sci.dev/{workload}/carbon_adjusted_load"
-    );
+async fn wait_not_found(stage: &AdapterStage, plane: &ControlPlane, workload: &str) -> Result<String> {
+    let path = stage.adjusted_load(workload);
     let said = eventually(SOON, format!("404 for {workload}"), async || {
         match plane.kubectl().run(&["get", "--raw", &path]).await {
             Ok(value) => Err(value),

@@ -9,20 +9,17 @@ use kube_sci_e2e::control_plane::Options;
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 
-use super::faults::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
-use super::fewest::Fewest;
-use super::site::Installation;
+use super::site::Installed;
 use super::stage::{SOON, WORKLOAD};
+use super::usual::{FLOOR, PLAIN, THROTTLED, begin};
 
-/// `LOAD / GUARD`.
-const FLOOR: i32 = 5;
 /// The API server gives a connection up 45 s after its other end last said something; what waits on it fails only then.
 const GIVEN_UP: Duration = Duration::from_mins(3);
 
 #[tokio::test]
 async fn a_hung_replica_is_left_out_and_the_other_one_serves_and_leads() -> Result<()> {
     let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
-    let installation = Installation::begin(&plane).await?;
+    let installation = Installed::begin(&plane).await?;
     let (first, mut second) = (installation.spawn("adapter-1")?, installation.spawn("adapter-2")?);
     let ends = [&first, &second].map(|one| End { address: one.api_address(), readiness: one.url("/readyz") });
     let balancer = Balancer::start(ends.to_vec()).await?;
@@ -30,13 +27,7 @@ async fn a_hung_replica_is_left_out_and_the_other_one_serves_and_leads() -> Resu
     second.wait_ready().await?;
     let replicas = [&site.adapter, &second];
 
-    let stage = site.stage("hung", PLAIN).await?;
-    site.set_intensity(&stage, 400.0)?;
-    stage.load.set(WORKLOAD, LOAD);
-    stage.policy_of(&plane, WORKLOAD, policy(0.6, GUARD)).await?;
-    stage.autoscaler(&plane, TARGET, GUARD).await?;
-    stage.wait_replicas(THROTTLED).await?;
-    let fewest = Fewest::watch(&stage);
+    let (stage, fewest) = begin(&plane, &site, "hung", (400.0, THROTTLED)).await?;
     wait_ready(&balancer, &[0, 1]).await?;
 
     // The first one that leads, and then the one that leads instead: the API server's connections end at one of both.

@@ -8,13 +8,12 @@ use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 use serde_json::json;
 
-use super::faults::{GUARD, LOAD, PLAIN, TARGET, policy, wait_false};
+use super::faults::wait_false;
 use super::fewest::Fewest;
 use super::site::Site;
 use super::stage::{SOON, WORKLOAD};
+use super::usual::{FLOOR, GUARD, LOAD, PLAIN, TARGET, policy};
 
-/// `LOAD / GUARD`.
-const FLOOR: i32 = 5;
 const FLAP: Duration = Duration::from_millis(200);
 /// What the adapter holds at present; a status tells it up to a minute later.
 const INTENSITY: &str = "intensity_grams_per_kwh";

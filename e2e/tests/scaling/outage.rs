@@ -12,9 +12,7 @@ use super::fewest::Fewest;
 use super::site::Site;
 use super::stage::{WORKLOAD, of_policy};
 use super::usage::Usage;
-
-const TARGET: u32 = 100;
-const GUARD: u32 = 200;
+use super::usual::{GUARD, TARGET, policy};
 
 #[tokio::test]
 async fn replicas_follow_load_and_carbon_and_stay_while_the_adapter_is_dead() -> Result<()> {
@@ -23,8 +21,7 @@ async fn replicas_follow_load_and_carbon_and_stay_while_the_adapter_is_dead() ->
     let stage = site.stage("outage", 4).await?;
     site.set_intensity(&stage, 100.0)?;
     stage.load.set(WORKLOAD, 1_000.0);
-    let curve = json!({ "steps": [{ "atOrAbove": 300, "factor": 0.6 }, { "atOrAbove": 600, "factor": 0.2 }] });
-    stage.policy(&plane, curve, TARGET, GUARD).await?;
+    stage.policy_of(&plane, WORKLOAD, policy(0.6, GUARD)).await?;
     stage.autoscaler(&plane, TARGET, GUARD).await?;
     // 1,000 / 100, with clean electricity.
     stage.wait_replicas(10).await?;
@@ -53,8 +50,7 @@ async fn a_guard_that_is_not_the_adapters_scales_up_while_the_adapter_is_dead() 
     let cpu = Usage::start(Arc::new(ScriptedMetrics::start_usage(&plane).await?), &stage, 1_000);
     stage.load.set(WORKLOAD, 1_000.0);
     site.set_intensity(&stage, 400.0)?;
-    let curve = json!({ "steps": [{ "atOrAbove": 300, "factor": 0.6 }] });
-    stage.policy(&plane, curve, TARGET, GUARD).await?;
+    stage.policy_of(&plane, WORKLOAD, policy(0.6, GUARD)).await?;
     let guard = json!({ "type": "Resource",
         "resource": { "name": "cpu", "target": { "type": "AverageValue", "averageValue": format!("{GUARD}m") } } });
     let metrics = json!({ "metrics": [of_policy(WORKLOAD, "carbon_adjusted_load", TARGET), guard] });

@@ -1,20 +1,17 @@
 //! The APIs of the adapter lead elsewhere at times, or are gone.
 
 use anyhow::{Result, ensure};
-use kube_sci_e2e::adapter_manifests;
 use kube_sci_e2e::aggregation::GroupVersion;
 use kube_sci_e2e::control_plane::{ControlPlane, Options};
 use kube_sci_e2e::ports::free_address;
 use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 
-use super::faults::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
 use super::fewest::Fewest;
-use super::site::Site;
+use super::site::{self, Site};
 use super::stage::{AdapterStage, SOON, WORKLOAD};
+use super::usual::{FLOOR, LOAD, PLAIN, THROTTLED, begin};
 
-/// `LOAD / GUARD`.
-const FLOOR: i32 = 5;
 const FLAPS: u32 = 3;
 /// Looks of the autoscaler that find nobody to ask.
 const ROUNDS: usize = 3;
@@ -23,13 +20,7 @@ const ROUNDS: usize = 3;
 async fn replicas_stay_while_the_apis_flap_or_are_gone_and_follow_afterwards() -> Result<()> {
     let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
     let site = Site::install(&plane).await?;
-    let stage = site.stage("registration", PLAIN).await?;
-    site.set_intensity(&stage, 400.0)?;
-    stage.load.set(WORKLOAD, LOAD);
-    stage.policy_of(&plane, WORKLOAD, policy(0.6, GUARD)).await?;
-    stage.autoscaler(&plane, TARGET, GUARD).await?;
-    stage.wait_replicas(THROTTLED).await?;
-    let fewest = Fewest::watch(&stage);
+    let (stage, fewest) = begin(&plane, &site, "registration", (400.0, THROTTLED)).await?;
 
     flaps(&site, &stage, &fewest).await?;
     gone(&plane, &site, &stage, &fewest).await
@@ -74,7 +65,7 @@ async fn gone(plane: &ControlPlane, site: &Site, stage: &AdapterStage, fewest: &
     ensure!(!listed.contains("metrics.k8s.io"), "{listed}");
     fewest.held(WORKLOAD, PLAIN).await?;
 
-    adapter_manifests::apply(plane, adapter_manifests::ALL, Some(site.adapter.api_address().port())).await?;
+    site::install(plane, Some(site.adapter.api_address().port())).await?;
     site.wait_available().await?;
     stage.wait_active(true).await?;
     // 0.4 x `FLOOR`.

@@ -1,34 +1,24 @@
 //! Everything is started again, one after the other.
 
 use anyhow::{Result, ensure};
+use kube_sci_e2e::adapter_manifests::ask;
 use kube_sci_e2e::control_plane::{ControlPlane, Options};
 use kube_sci_e2e::testing;
 
-use super::direct;
-use super::faults::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
 use super::fewest::Fewest;
 use super::poller::Poller;
-use super::site::Site;
+use super::site::{AUTOSCALER, Site, custom_metrics};
 use super::stage::{AdapterStage, WORKLOAD};
+use super::usual::{FLOOR, GUARD, LOAD, PLAIN, THROTTLED, begin, policy};
 
-/// `LOAD / GUARD`.
-const FLOOR: i32 = 5;
 /// Clients that ask at the same time.
 const CLIENTS: usize = 8;
-const METRIC: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/restarts/greenscalingpolicies.kube-sci.dev/web/carbon_adjusted_load";
 
 #[tokio::test]
 async fn nothing_is_scaled_down_by_restarts_and_everybody_goes_on_afterwards() -> Result<()> {
     let mut plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
     let mut site = Site::install(&plane).await?;
-    let stage = site.stage("restarts", PLAIN).await?;
-    site.set_intensity(&stage, 100.0)?;
-    stage.load.set(WORKLOAD, LOAD);
-    stage.policy_of(&plane, WORKLOAD, policy(0.6, GUARD)).await?;
-    stage.autoscaler(&plane, TARGET, GUARD).await?;
-    stage.wait_active(true).await?;
-    stage.wait_replicas(PLAIN).await?;
-    let fewest = Fewest::watch(&stage);
+    let (stage, fewest) = begin(&plane, &site, "restarts", (100.0, PLAIN)).await?;
 
     adapter(&plane, &mut site, &stage, &fewest).await?;
     api_server(&mut plane, &site, &stage, &fewest).await?;
@@ -37,7 +27,7 @@ async fn nothing_is_scaled_down_by_restarts_and_everybody_goes_on_afterwards() -
 
 /// It is told to end while it is asked by many, load falls and the grid turns dirty; then it starts again.
 async fn adapter(plane: &ControlPlane, site: &mut Site, stage: &AdapterStage, fewest: &Fewest) -> Result<()> {
-    let poller = Poller::start(plane, &vec![METRIC.to_owned(); CLIENTS])?;
+    let poller = Poller::start(plane, &vec![stage.adjusted_load(WORKLOAD); CLIENTS])?;
     poller.wait_answers(100 * CLIENTS).await?;
     let ended = site.adapter.process().stop().await?;
     ensure!(ended.success(), "told to end, it ends with {ended}");
@@ -65,11 +55,13 @@ async fn api_server(plane: &mut ControlPlane, site: &Site, stage: &AdapterStage,
     stage.wait_replicas(FLOOR).await?;
 
     // A token that it has not seen, and so has to ask about.
-    let token = direct::token(plane).await?;
-    let authorities = site.aggregation.authorities(&super::site::custom_metrics()).await?;
-    let status = direct::ask(&site.adapter, &authorities, &token, METRIC).await?;
+    let (api, path) = (site.adapter.api_address(), stage.adjusted_load(WORKLOAD));
+    let (namespace, account) = AUTOSCALER;
+    let token = plane.token_of_account(namespace, account).await?;
+    let authorities = site.aggregation.authorities(&custom_metrics()).await?;
+    let status = ask(api, &authorities, &token, &path).await?;
     ensure!(status.is_success(), "a caller with a new token gets {status}");
-    let status = direct::ask(&site.adapter, &authorities, "nobody's", METRIC).await?;
+    let status = ask(api, &authorities, "nobody's", &path).await?;
     ensure!(status == http::StatusCode::UNAUTHORIZED, "a caller with no token of the cluster gets {status}");
     // A change that it only sees if it watches again.
     stage.policy_of(plane, WORKLOAD, policy(0.9, GUARD)).await?;

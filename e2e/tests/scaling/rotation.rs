@@ -9,7 +9,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use kube_sci_e2e::adapter_manifests::NAMESPACE;
+use kube_sci_e2e::adapter_manifests::{NAMESPACE, ask};
 use kube_sci_e2e::aggregation::GroupVersion;
 use kube_sci_e2e::control_plane::Options;
 use kube_sci_e2e::pki::Authority;
@@ -17,12 +17,10 @@ use kube_sci_e2e::testing;
 use kube_sci_e2e::wait::eventually;
 use serde_json::json;
 
-use super::direct;
-use super::faults::{GUARD, LOAD, PLAIN, TARGET, THROTTLED, policy};
-use super::fewest::Fewest;
 use super::poller::Poller;
-use super::site::{Installation, Site};
+use super::site::{AUTOSCALER, Installed, Site};
 use super::stage::WORKLOAD;
+use super::usual::{PLAIN, THROTTLED, begin};
 
 const SECRET: &str = "kube-sci-metrics-adapter-ca";
 /// The adapter looks at its Secret every half minute.
@@ -32,12 +30,11 @@ const OVERLAP: i64 = 3_600;
 const DAY: Duration = Duration::from_hours(24);
 /// Requests to all paths, each over several connections.
 const ENOUGH: usize = 200;
-const METRIC: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/rotation/greenscalingpolicies.kube-sci.dev/web/carbon_adjusted_load";
 
 #[tokio::test]
 async fn the_authority_rotates_behind_the_aggregator_without_one_failed_request() -> Result<()> {
     let plane = testing::control_plane_with(Options::fast_autoscaler()).await?;
-    let installation = Installation::begin(&plane).await?;
+    let installation = Installed::begin(&plane).await?;
     let secrets: Api<Secret> = Api::namespaced(plane.client(), NAMESPACE);
     let now = SystemTime::now();
     let aged = Authority::lasting("an old authority", now - 90 * DAY, now + 10 * DAY)?;
@@ -47,32 +44,29 @@ async fn the_authority_rotates_behind_the_aggregator_without_one_failed_request(
     let port = adapter.api_address().port();
     let site = installation.finish(adapter, port).await?;
 
-    let stage = site.stage("rotation", PLAIN).await?;
-    site.set_intensity(&stage, 400.0)?;
-    stage.load.set(WORKLOAD, LOAD);
-    stage.policy_of(&plane, WORKLOAD, policy(0.6, GUARD)).await?;
-    stage.autoscaler(&plane, TARGET, GUARD).await?;
-    stage.wait_replicas(THROTTLED).await?;
-    let fewest = Fewest::watch(&stage);
+    let (stage, fewest) = begin(&plane, &site, "rotation", (400.0, THROTTLED)).await?;
     let discovery = GroupVersion::of_metrics().into_iter().map(|one| format!("/apis/{}/{}", one.group, one.version));
-    let poller = Poller::start(&plane, &discovery.chain([METRIC.to_owned()]).collect::<Vec<_>>())?;
+    let path = stage.adjusted_load(WORKLOAD);
+    let poller = Poller::start(&plane, &discovery.chain([path.clone()]).collect::<Vec<_>>())?;
 
     // The old one is near its end: its successor is announced at once, and certificates are still the old one's.
     let bundle = wait_bundle(&site, 2).await?;
     assert!(bundle.contains(old.trim()), "{bundle}");
     let new = bundle.replace(old.trim(), "");
-    let token = direct::token(&plane).await?;
-    assert!(signed_by(&site, &old, &token).await?);
-    assert!(!signed_by(&site, &new, &token).await?);
+    let (namespace, account) = AUTOSCALER;
+    let token = plane.token_of_account(namespace, account).await?;
+    let signed_by = async |authority: &str| signed_by(&site, authority, &token, &path).await;
+    assert!(signed_by(&old).await?);
+    assert!(!signed_by(&new).await?);
 
     // The hour passes.
     change(&secrets, &[("next-since", &(Timestamp::now().as_second() - OVERLAP).to_string())]).await?;
     eventually(LOOKED, "a certificate by the new authority", async || {
-        let said = signed_by(&site, &new, &token).await.map_err(|error| format!("{error:#}"))?;
+        let said = signed_by(&new).await.map_err(|error| format!("{error:#}"))?;
         if said { Ok(()) } else { Err("not yet".to_owned()) }
     })
     .await?;
-    assert!(!signed_by(&site, &old, &token).await?);
+    assert!(!signed_by(&old).await?);
     poller.wait_answers(ENOUGH).await?;
     assert!(wait_bundle(&site, 2).await?.contains(old.trim()), "connections of before are still trusted");
 
@@ -87,8 +81,8 @@ async fn the_authority_rotates_behind_the_aggregator_without_one_failed_request(
 }
 
 /// Whether the adapter serves a certificate of this authority; it answers who trusts it.
-async fn signed_by(site: &Site, authority: &str, token: &str) -> Result<bool> {
-    match direct::ask(&site.adapter, authority, token, METRIC).await {
+async fn signed_by(site: &Site, authority: &str, token: &str, path: &str) -> Result<bool> {
+    match ask(site.adapter.api_address(), authority, token, path).await {
         Ok(status) => {
             ensure!(status.is_success(), "{status}");
             Ok(true)

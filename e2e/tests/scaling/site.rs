@@ -12,13 +12,17 @@ use kube_sci_e2e::adapter_process::{self, API, AdapterProcess};
 use kube_sci_e2e::aggregation::{Aggregation, GroupVersion};
 use kube_sci_e2e::control_plane::ControlPlane;
 use kube_sci_e2e::grid_file::GridFile;
+use kube_sci_e2e::manifests::Installation;
 use kube_sci_e2e::own_program::ADDRESS;
 use kube_sci_e2e::wait::eventually;
 
 use super::stage::{AdapterStage, SOON, WORKLOAD};
 
+/// Who asks for metrics of autoscalers: namespace and account.
+pub const AUTOSCALER: (&str, &str) = ("kube-system", "horizontal-pod-autoscaler");
+
 /// What is installed before anything runs.
-pub struct Installation<'p> {
+pub struct Installed<'p> {
     plane: &'p ControlPlane,
     grid: GridFile,
     kubeconfig: PathBuf,
@@ -33,11 +37,10 @@ pub struct Site {
     zones: Mutex<BTreeMap<String, (f64, Timestamp)>>,
 }
 
-impl<'p> Installation<'p> {
+impl<'p> Installed<'p> {
     /// Everything that is shipped but for the pods, and the APIs, which nobody serves yet.
     pub async fn begin(plane: &'p ControlPlane) -> Result<Self> {
-        adapter_manifests::apply(plane, adapter_manifests::ALL, None).await?;
-        adapter_manifests::apply(plane, adapter_manifests::LOAD_PODS, None).await?;
+        install(plane, None).await?;
         let grid = GridFile::create(plane.folder(), "grid", &[])?;
         Ok(Self { plane, grid, kubeconfig: plane.kubeconfig_of_account(NAMESPACE, ACCOUNT).await? })
     }
@@ -55,7 +58,7 @@ impl<'p> Installation<'p> {
 
     /// Leads the APIs to a port, and waits until the API server reaches them.
     pub async fn finish(self, mut adapter: AdapterProcess, port: u16) -> Result<Site> {
-        adapter_manifests::apply(self.plane, adapter_manifests::ALL, Some(port)).await?;
+        install(self.plane, Some(port)).await?;
         adapter.wait_ready().await?;
         let (aggregation, kubeconfig) =
             (Aggregation::new(self.plane.client()), self.plane.kubeconfig_path().to_owned());
@@ -68,7 +71,7 @@ impl<'p> Installation<'p> {
 impl Site {
     /// Installs the adapter as it is shipped and starts one.
     pub async fn install(plane: &ControlPlane) -> Result<Self> {
-        let installation = Installation::begin(plane).await?;
+        let installation = Installed::begin(plane).await?;
         let adapter = installation.spawn("metrics-adapter")?;
         let port = adapter.api_address().port();
         installation.finish(adapter, port).await
@@ -76,10 +79,7 @@ impl Site {
 
     /// Waits until the API server reaches all APIs of the adapter.
     pub async fn wait_available(&self) -> Result<()> {
-        for version in GroupVersion::of_metrics() {
-            self.aggregation.wait_available(&version).await?;
-        }
-        Ok(())
+        Ok(self.aggregation.wait_metrics_available().await?)
     }
 
     /// What the adapter says at present of the policy of [`WORKLOAD`], such as `effective_factor`.
@@ -125,4 +125,10 @@ impl Site {
 /// The version of its API that autoscalers ask.
 pub fn custom_metrics() -> GroupVersion {
     GroupVersion::new("custom.metrics.k8s.io", "v1beta2", 200)
+}
+
+/// What is shipped, with the right that policies need whose load is on pages of pods, and with the APIs led to a port.
+pub async fn install(plane: &ControlPlane, port: Option<u16>) -> Result<()> {
+    let selection = Installation { folder: adapter_manifests::FOLDER, components: vec![adapter_manifests::LOAD_PODS] };
+    Ok(adapter_manifests::install(plane, &selection, port).await?)
 }

@@ -38,18 +38,7 @@ impl AdapterStage {
         Ok(Self { world, load, name })
     }
 
-    /// A policy for the workload, whose load is what its own pods tell, with a curve of steps
-    /// (`[{atOrAbove, factor}]`), target T and guard S.
-    pub async fn policy(&self, plane: &ControlPlane, curve: Value, target: u32, guard: u32) -> Result<()> {
-        self.policy_of(
-            plane,
-            WORKLOAD,
-            json!({ "curve": curve, "targetPerReplica": target, "sloGuardPerReplica": guard }),
-        )
-        .await
-    }
-
-    /// As [`Self::policy`], for another workload, with the curve, T, S and whatever else.
+    /// A policy whose load is what the workload's own pods tell, with the curve, T, S and whatever else.
     pub async fn policy_of(&self, plane: &ControlPlane, workload: &str, more: Value) -> Result<()> {
         let load = json!({ "period": "1s", "staleAfter": "10s",
             "pods": { "port": self.load.port(), "metric": SHARE, "kind": "value" } });
@@ -90,6 +79,14 @@ impl AdapterStage {
     pub async fn workload(&self, name: &str, replicas: i32) -> Result<()> {
         let node_name = format!("{}-node", self.name);
         Ok(self.world.create_deployment(deployment(replicas, pod(name).on_node(&node_name))).await?)
+    }
+
+    /// Where the API server serves the adjusted load of a policy.
+    pub fn adjusted_load(&self, policy: &str) -> String {
+        let namespace = self.name;
+        format!(
+            "/apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/greenscalingpolicies.kube-sci.dev/{policy}/carbon_adjusted_load"
+        )
     }
 
     /// The status of a policy.

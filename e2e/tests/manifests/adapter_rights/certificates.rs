@@ -4,10 +4,11 @@ use std::process::Command;
 
 use anyhow::Result;
 use k8s_openapi::ByteString;
+use kube_sci_e2e::aggregation::Aggregation;
 use kube_sci_e2e::ports::free_address;
 use serde_json::json;
 
-use super::installed::{Audited, apply, run, wait_available};
+use super::installed::{Audited, apply, run};
 use crate::manifests::{Installation, repository};
 
 const OVERLAY: &str = "manifests/overlays/adapter-mounted-certificate";
@@ -41,7 +42,7 @@ async fn the_script_makes_a_certificate_that_the_aggregator_trusts() -> Result<(
         }
     })
     .await?;
-    wait_available(plane).await?;
+    Aggregation::new(plane.client()).wait_metrics_available().await?;
     let (answered, refused) = audited.asked()?;
     assert!(refused.is_empty(), "{refused:?}");
     let own_authority = answered.iter().find(|right| right.contains("secrets") || right.starts_with("patch api"));

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use kube_sci_e2e::adapter_manifests::{self, ACCOUNT};
 use kube_sci_e2e::adapter_process::{self, AdapterProcess};
-use kube_sci_e2e::aggregation::{Aggregation, GroupVersion, lead_to_host};
+use kube_sci_e2e::aggregation::{Aggregation, GroupVersion};
 use kube_sci_e2e::control_plane::{ControlPlane, Options};
 use kube_sci_e2e::own_program::ADDRESS;
 use kube_sci_e2e::ports::free_address;
@@ -18,9 +19,6 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::manifests::{Installation, NAMESPACE, items, list_of, read_yaml, text};
-
-/// Name of the adapter's account, Service, lease and roles.
-pub(super) const ACCOUNT: &str = "kube-sci-metrics-adapter";
 
 /// What the roles that the cluster itself brings contain, for those that are bound.
 const OF_THE_CLUSTER: [&str; 5] = [
@@ -87,10 +85,7 @@ impl Audited {
 
 /// The objects of a selection, with the API on this machine.
 pub(super) async fn apply(plane: &ControlPlane, selection: &Installation, api: SocketAddr) -> Result<Vec<Value>> {
-    let mut objects = selection.objects(&plane.kubectl()).await?;
-    for object in &mut objects {
-        lead_to_host(object, ACCOUNT, api.port());
-    }
+    let objects = adapter_manifests::led(plane, selection, api.port()).await?;
     let arguments = ["apply", "--server-side", "--filename=-"];
     plane.kubectl().run_with_input(&arguments, list_of(&objects)).await?;
     Ok(objects)
@@ -148,21 +143,8 @@ impl Installed {
     pub(super) async fn answers(&self, plane: &ControlPlane, token: &str, path: &str) -> Result<u16> {
         let version = GroupVersion::of_metrics().into_iter().next().context("a version")?;
         let authorities = Aggregation::new(plane.client()).authorities(&version).await?;
-        let trusted = reqwest::Certificate::from_pem_bundle(authorities.as_bytes())?;
-        let name = format!("{ACCOUNT}.{NAMESPACE}.svc");
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only(trusted).resolve(&name, self.api).build()?;
-        let url = format!("https://{name}:{}{path}", self.api.port());
-        Ok(http.get(url).bearer_auth(token).send().await?.status().as_u16())
+        Ok(adapter_manifests::ask(self.api, &authorities, token, path).await?.as_u16())
     }
-}
-
-/// Waits until the cluster sends requests for all three APIs to the adapter.
-pub(super) async fn wait_available(plane: &ControlPlane) -> Result<()> {
-    let aggregation = Aggregation::new(plane.client());
-    for version in GroupVersion::of_metrics() {
-        aggregation.wait_available(&version).await?;
-    }
-    Ok(())
 }
 
 fn right(verb: &str, resource: &str, group: &str) -> String {

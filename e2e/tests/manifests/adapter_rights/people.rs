@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::installed::{Audited, Installed, wait_available};
+use super::installed::{Audited, Installed};
 use super::{DEADLINE, SHOP, default_selection, first_policy, wait_ready, workload};
+use kube_sci_e2e::aggregation::Aggregation;
 use kube_sci_e2e::wait::eventually;
 
 #[tokio::test]
@@ -11,7 +12,7 @@ async fn who_may_view_a_namespace_reads_its_policies_and_operators_explanations(
     let audited = Audited::start().await?;
     let (plane, kubectl) = (&audited.plane, audited.plane.kubectl());
     let installed = Installed::new(plane, &default_selection()).await?;
-    wait_available(plane).await?;
+    Aggregation::new(plane.client()).wait_metrics_available().await?;
     workload(plane).await?;
     first_policy(&kubectl).await?;
     wait_ready(&kubectl, "web").await?;
@@ -30,8 +31,7 @@ async fn who_may_view_a_namespace_reads_its_policies_and_operators_explanations(
     let refused = kubectl.run(&["get", "--raw", &metric("kube-system"), "--as=jane"]).await.unwrap_err();
     assert!(refused.to_string().contains("forbidden"), "{refused}");
 
-    let token = kubectl.run(&["create", "token", "default"]).await?;
-    let token = token.trim();
+    let token = &plane.token_of_account("default", "default").await?;
     let explained = |namespace: &str| format!("/explain/namespaces/{namespace}/greenscalingpolicies/web");
     let values = |namespace: &str| format!("/keda/v1/namespaces/{namespace}/policies/web");
     for path in ["/explain".to_owned(), explained(SHOP), values(SHOP)] {

@@ -11,6 +11,7 @@ use kube_sci_e2e::{
     aggregation::{Aggregation, GroupVersion, HostService},
     control_plane::{ControlPlane, Options},
     grid_file::GridFile,
+    manifests::Installation,
     pki::Subject,
     wait::eventually,
 };
@@ -125,7 +126,8 @@ pub fn explanation_path() -> String {
 
 /// What is shipped but for the pods: kinds, account, rights, Service.
 async fn install(plane: &ControlPlane) -> anyhow::Result<()> {
-    adapter_manifests::apply(plane, adapter_manifests::ALL, None).await.context("install the metrics adapter")?;
+    let shipped = Installation { folder: adapter_manifests::FOLDER, components: Vec::new() };
+    adapter_manifests::install(plane, &shipped, None).await.context("install the metrics adapter")?;
     let kind = ["wait", "--for=condition=Established", "--timeout=60s", "crd/greenscalingpolicies.kube-sci.dev"];
     plane.kubectl().run(&kind).await.map(drop).context("wait for the kind of policies")
 }
@@ -171,9 +173,7 @@ async fn start_adapter(
     for version in GroupVersion::of_metrics() {
         aggregation.register(&version, &service, Some(&authority.pem())).await?;
     }
-    for version in GroupVersion::of_metrics() {
-        aggregation.wait_available(&version).await?;
-    }
+    aggregation.wait_metrics_available().await?;
     Ok((adapter, caller))
 }
 
