@@ -25,6 +25,8 @@ pub mod serve;
 pub mod status;
 pub mod table;
 
+#[cfg(test)]
+mod fake_api;
 mod run;
 
 pub use self::run::{SERVICE_NAME, register_metrics, run};

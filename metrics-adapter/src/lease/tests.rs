@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{Method, Request, Response, StatusCode};
-use kube::client::Body;
+use http::Method;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fake_api::{self, refusal};
 
 const DURATION: Duration = Duration::from_secs(15);
 
@@ -19,27 +19,16 @@ struct Server {
 impl Server {
     fn client(&self) -> Client {
         let server = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let server = server.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect_bytes().await.unwrap();
-                let (status, value) = server.answer(&parts.method, &body);
-                Ok::<_, std::convert::Infallible>(
-                    Response::builder().status(status).body(Body::from(value.to_string().into_bytes())).unwrap(),
-                )
-            }
-        });
-        Client::new(service, "default")
+        fake_api::client(move |parts, body| server.answer(&parts.method, body))
     }
 
-    fn answer(&self, method: &Method, body: &[u8]) -> (StatusCode, Value) {
+    fn answer(&self, method: &Method, body: &[u8]) -> (u16, Value) {
         if *self.down.lock().unwrap() {
             return refusal(500);
         }
         let mut lease = self.lease.lock().unwrap();
         match (method.as_str(), lease.as_ref()) {
-            ("GET", Some(lease)) => (StatusCode::OK, lease.clone()),
+            ("GET", Some(lease)) => (200, lease.clone()),
             ("GET", None) => refusal(404),
             ("POST", Some(_)) => refusal(409),
             _ => {
@@ -51,7 +40,7 @@ impl Server {
                 let version = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
                 written["metadata"]["resourceVersion"] = json!(version.to_string());
                 *lease = Some(written.clone());
-                (StatusCode::OK, written)
+                (200, written)
             }
         }
     }
@@ -59,16 +48,6 @@ impl Server {
     fn holder(&self) -> String {
         self.lease.lock().unwrap().as_ref().unwrap()["spec"]["holderIdentity"].as_str().unwrap().to_owned()
     }
-}
-
-fn refusal(code: u16) -> (StatusCode, Value) {
-    let reason = match code {
-        404 => "NotFound",
-        409 => "Conflict",
-        _ => "InternalError",
-    };
-    let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code });
-    (StatusCode::from_u16(code).unwrap(), status)
 }
 
 fn now() -> Timestamp {

@@ -149,32 +149,26 @@ impl fmt::Display for Ownership {
 mod tests {
     use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
-    use http::{Request, Response};
-    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
+    use crate::fake_api::{self, refusal};
 
     /// An API server that answers every question with this status, and counts them.
     fn answering(status: &Arc<AtomicU16>, asked: &Arc<AtomicUsize>) -> Api<APIService> {
         let (status, asked) = (Arc::clone(status), Arc::clone(asked));
-        let service = tower::service_fn(move |_: Request<Body>| {
-            asked.fetch_add(1, Ordering::Relaxed);
-            let code = status.load(Ordering::Relaxed);
-            let service = json!({ "namespace": "kube-sci", "name": "kube-sci-metrics-adapter" });
-            let body = if code == 200 {
-                json!({
-                    "metadata": { "name": "x" },
-                    "spec": { "groupPriorityMinimum": 1, "versionPriority": 1, "service": service },
-                })
-            } else {
-                let reason = if code == 404 { "NotFound" } else { "Refused" };
-                json!({ "kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": reason })
-            };
-            let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap();
-            async move { Ok::<_, std::convert::Infallible>(answer) }
+        let service = json!({ "namespace": "kube-sci", "name": "kube-sci-metrics-adapter" });
+        let registered = json!({
+            "metadata": { "name": "x" },
+            "spec": { "groupPriorityMinimum": 1, "versionPriority": 1, "service": service },
         });
-        Api::all(Client::new(service, "default"))
+        Api::all(fake_api::client(move |_, _| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            match status.load(Ordering::Relaxed) {
+                200 => (200, registered.clone()),
+                code => refusal(code),
+            }
+        }))
     }
 
     #[tokio::test]

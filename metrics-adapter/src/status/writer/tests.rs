@@ -6,13 +6,13 @@ use std::{
     },
 };
 
-use http::{Request, Response};
-use kube::client::Body;
-
 use super::*;
-use crate::engine::{
-    NoMetrics,
-    stage::{Stage, autoscaler},
+use crate::{
+    engine::{
+        NoMetrics,
+        stage::{Stage, autoscaler},
+    },
+    fake_api::{self, refusal},
 };
 
 /// An API server that takes statuses.
@@ -25,26 +25,15 @@ struct Server {
 impl Server {
     fn client(&self) -> Client {
         let server = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let server = server.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body: Value = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap();
-                let (status, answer) = if server.refuses.load(Ordering::Relaxed) {
-                    (
-                        500,
-                        json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "down", "code": 500 }),
-                    )
-                } else {
-                    assert!(parts.uri.query().unwrap().contains("fieldManager=kube-sci-metrics-adapter"));
-                    server.written.lock().unwrap().push((parts.uri.path().to_owned(), body.clone()));
-                    (200, body)
-                };
-                let answer = Body::from(answer.to_string().into_bytes());
-                Ok::<_, std::convert::Infallible>(Response::builder().status(status).body(answer).unwrap())
+        fake_api::client(move |parts, body| {
+            if server.refuses.load(Ordering::Relaxed) {
+                return refusal(500);
             }
-        });
-        Client::new(service, "default")
+            assert!(parts.uri.query().unwrap().contains("fieldManager=kube-sci-metrics-adapter"));
+            let body: Value = serde_json::from_slice(body).unwrap();
+            server.written.lock().unwrap().push((parts.uri.path().to_owned(), body.clone()));
+            (200, body)
+        })
     }
 
     /// Paths of statuses that were written since this was asked last.
