@@ -71,7 +71,7 @@ impl Pollers {
             source: Source::new(&self.clients, &key.namespace, spec, plan),
             key: key.clone(),
             revision,
-            period: plan.period,
+            turn: Turn::of(key, plan.period),
             clock: Arc::clone(&self.clock),
             permits: Arc::clone(&self.permits),
             sender: self.sender.clone(),
@@ -121,7 +121,7 @@ struct Poll {
     source: Source,
     key: PolicyKey,
     revision: u64,
-    period: Duration,
+    turn: Turn,
     clock: Clock,
     permits: Arc<Semaphore>,
     sender: mpsc::Sender<LoadReport>,
@@ -130,7 +130,7 @@ struct Poll {
 
 impl Poll {
     async fn run(mut self) {
-        let turn = Turn::of(&self.key, self.period);
+        let turn = self.turn;
         let mut due = Instant::now() + turn.first;
         loop {
             sleep_until(due).await;

@@ -63,7 +63,8 @@ impl Verdict {
 
 /// Every condition of a policy, in the order of its status.
 pub fn policy_verdicts(state: &PolicyState, now: Timestamp) -> [Verdict; 6] {
-    [ready(state, now), load(state, now), carbon(state), autoscaler(state), guard(state), throttling(state, now)]
+    let serves = state.adjusted_load(now).is_ok();
+    [ready(state, serves), load(state, now), carbon(state), autoscaler(state), guard(state), throttling(state, serves)]
 }
 
 /// Every condition of a budget.
@@ -87,12 +88,12 @@ pub fn budget_verdicts(state: &BudgetState) -> [Verdict; 2] {
     [ready, within]
 }
 
-fn ready(state: &PolicyState, now: Timestamp) -> Verdict {
+fn ready(state: &PolicyState, serves: bool) -> Verdict {
     let of = |holds, reason| Verdict::new(condition::READY, holds, reason);
     match (&state.plan, &state.outcome) {
         (Err(_), _) => of(false, "InvalidSpec"),
         (Ok(_), None) => Verdict::unknown(condition::READY, "Pending"),
-        (Ok(_), Some(_)) if state.adjusted_load(now).is_err() => of(false, "NoLoad"),
+        (Ok(_), Some(_)) if !serves => of(false, "NoLoad"),
         (Ok(plan), Some(_)) if plan.mode() == Mode::Shadow => of(true, "ServingPlainLoad"),
         (Ok(_), Some(_)) => of(true, "Serving"),
     }
@@ -190,11 +191,11 @@ fn guard(state: &PolicyState) -> Verdict {
 
 /// Without a load nothing is served, whatever was decided with the last one: the autoscaler keeps its replicas, and
 /// whether these are fewer than they would be nobody knows.
-fn throttling(state: &PolicyState, now: Timestamp) -> Verdict {
+fn throttling(state: &PolicyState, serves: bool) -> Verdict {
     let of = |holds, reason| Verdict::new(condition::THROTTLING, holds, reason);
     match state.outcome.as_deref() {
         None => Verdict::unknown(condition::THROTTLING, "Pending"),
-        Some(_) if state.adjusted_load(now).is_err() => Verdict::unknown(condition::THROTTLING, "NoLoad"),
+        Some(_) if !serves => Verdict::unknown(condition::THROTTLING, "NoLoad"),
         Some(Outcome::Service(decision)) => match decision.phase {
             Phase::Throttled if decision.clamp == ClampReason::Shadow => of(false, "Shadow"),
             Phase::Throttled => of(true, "Throttled"),

@@ -61,8 +61,11 @@ impl Span {
         now: Timestamp,
         (value, start, duration): (GramsPerKwh, Timestamp, Duration),
     ) -> Result<Self, sci_core::scaling::TooLittleHistory> {
+        // Years may be known, and this is asked for in requests.
+        let oldest = now.checked_sub(BACK).unwrap_or(Timestamp::MIN);
+        let from = hours.partition_point(|(hour, _)| hour.start() < oldest);
         let mut history = IntensityHistory::new();
-        for &(hour, value) in hours {
+        for &(hour, value) in hours.iter().skip(from) {
             history.set(hour, value);
         }
         // Two days at least, as for a curve.
